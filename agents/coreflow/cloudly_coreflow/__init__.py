@@ -1,0 +1,1 @@
+"""Coreflow: the agent that keeps a Docker Swarm as Cloudly wishes it."""

@@ -1,0 +1,1 @@
+"""cloudly: the command line."""

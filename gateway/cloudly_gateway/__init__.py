@@ -1,0 +1,1 @@
+"""Cloudly's HTTP and WebSocket door."""

@@ -1,0 +1,1 @@
+"""Cloudly's people, machines, sessions and keys."""

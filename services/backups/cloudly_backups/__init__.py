@@ -1,0 +1,1 @@
+"""Cloudly's backups: policies, records, replication."""

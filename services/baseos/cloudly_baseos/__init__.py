@@ -1,0 +1,1 @@
+"""Cloudly's BaseOS nodes and image builds."""

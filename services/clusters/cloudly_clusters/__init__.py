@@ -1,0 +1,1 @@
+"""Cloudly's clusters, workloads and the agents' streams."""

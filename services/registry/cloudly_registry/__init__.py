@@ -1,0 +1,1 @@
+"""Cloudly's OCI registry and images."""

@@ -1,0 +1,1 @@
+"""Cloudly's operational tasks and the view over all executions."""
