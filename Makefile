@@ -63,8 +63,11 @@ format: install ## make the code look as lint wants it
 bench: install web ## the measurements of bench/
 	@python -m bench
 
+docs: install ## write docs/configuration.md and docs/errors.md from the code
+	@python docs/generate.py
+
 lock: $(BIN)/uv ## renew requirements.lock for what the members ask
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(addprefix --no-emit-package ,$(PACKAGES)) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) --extra s3 -o requirements.lock
 
-.PHONY: help install proto web up down reset demo test lint format bench lock
+.PHONY: help install proto web up down reset demo test lint format bench docs lock

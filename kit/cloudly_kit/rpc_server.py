@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pymongo.errors
@@ -63,7 +63,15 @@ Context = Any
 Handler = Callable[[Any, Any], Any]
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+if TYPE_CHECKING:
+    Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+    RpcHandler = grpc.RpcMethodHandler[Any, Any]
+else:  # these are generic in their published types alone
+    Interceptor = grpc.aio.ServerInterceptor
+    RpcHandler = grpc.RpcMethodHandler
+
+
+class CallInterceptor(Interceptor):
     """Wraps every handler of the contract; health and reflection pass through."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
@@ -72,9 +80,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> RpcHandler:
         """Find the handler and put the house's rules around it."""
         handler = await continuation(handler_call_details)
         method = self._methods.get(handler_call_details.method)

@@ -1,0 +1,45 @@
+"""The long and the regular work of clusters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloudly_kit.errors import DomainError
+from cloudly_kit.jobs import Run, Task, task
+
+from cloudly_clusters.store import ClustersStore
+from cloudly_clusters.workloads import Workloads
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the tasks work on."""
+
+    store: ClustersStore
+    workloads: Workloads
+
+
+@task(
+    "ensure-repositories",
+    timeout_seconds=300,
+    description="Makes registry repositories of workloads that were created while the registry was away.",
+    category="maintenance",
+    schedule="*/5 * * * *",
+)
+async def ensure_repositories(run: Run, parts: Parts) -> dict[str, Any]:
+    """Make the repositories that are missing; one that fails is tried again at the next time."""
+    made = failed = 0
+    for cluster_id in await parts.store.cluster_ids():
+        for workload in await parts.store.workloads.find_all(scope=cluster_id):
+            if workload.image_id:
+                continue
+            try:
+                await parts.workloads.ensure_repository(workload)
+                made += 1
+            except DomainError as error:
+                failed += 1
+                await run.log(f"{workload.name}: {error.message}", "warning")
+    return {"made": made, "failed": failed}
+
+
+TASKS: Sequence[Task[Parts]] = (ensure_repositories,)

@@ -1,0 +1,94 @@
+"""Wiring of clusters: settings, stores, domain, servicers, serve."""
+
+from cloudly.clusters.v1 import cluster_pb2_grpc, deployment_pb2_grpc, node_pb2_grpc, workload_pb2_grpc
+from cloudly.coreflow.v1 import coreflow_pb2_grpc
+from cloudly.executions.v1 import execution_pb2_grpc
+from cloudly_kit.events import EventReader
+from cloudly_kit.jobs import Executions, ExecutionServicer, run_worker
+from cloudly_kit.runtime import Runtime, run
+
+from cloudly_clusters import events
+from cloudly_clusters.clusters import Clusters
+from cloudly_clusters.config import Settings
+from cloudly_clusters.jobs import TASKS, Parts
+from cloudly_clusters.observations import Observations
+from cloudly_clusters.peers import AuthPeer, RegistryPeer
+from cloudly_clusters.pins import Pins
+from cloudly_clusters.pushes import Pushes
+from cloudly_clusters.servicers import (
+    ClusterServicer,
+    CoreflowServicer,
+    DeploymentServicer,
+    NodeServicer,
+    WorkloadServicer,
+)
+from cloudly_clusters.store import ClustersStore
+from cloudly_clusters.streams import OfflineSweep, Streams
+from cloudly_clusters.workloads import Workloads
+
+NAME = "clusters"
+
+
+async def serve(settings: Settings) -> None:
+    """Serve gRPC until told to stop."""
+    async with Runtime(NAME, settings) as runtime:
+        store = ClustersStore(runtime.database)
+        await store.ensure()
+        auth = AuthPeer(runtime.channel("auth"), settings.registry_host)
+        registry = RegistryPeer(runtime.channel("registry"))
+        clusters = Clusters(store, runtime.hints, auth)
+        workloads = Workloads(store, runtime.hints, registry, settings.registry_host, settings.versions_kept)
+        observations = Observations(store)
+        streams = Streams(
+            store,
+            observations,
+            runtime.redis,
+            runtime.hints,
+            auth,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            lease_seconds=settings.lease_seconds,
+        )
+        executions = Executions(runtime.database, runtime.redis, NAME, TASKS)
+        await executions.ensure()
+
+        runtime.serve(cluster_pb2_grpc.add_ClusterServiceServicer_to_server, ClusterServicer(clusters, store))
+        runtime.serve(workload_pb2_grpc.add_WorkloadServiceServicer_to_server, WorkloadServicer(workloads, store))
+        runtime.serve(
+            deployment_pb2_grpc.add_DeploymentServiceServicer_to_server, DeploymentServicer(observations, store)
+        )
+        runtime.serve(node_pb2_grpc.add_NodeServiceServicer_to_server, NodeServicer(observations))
+        runtime.serve(
+            coreflow_pb2_grpc.add_CoreflowServiceServicer_to_server,
+            CoreflowServicer(streams, settings.lease_seconds),
+        )
+        runtime.serve(execution_pb2_grpc.add_ExecutionServiceServicer_to_server, ExecutionServicer(executions))
+
+        pushes = Pushes(store, workloads, runtime.hints)
+        handlers = events.handlers(pushes)
+        runtime.background("pushes", pushes.run)
+        for source in events.HEARS:
+            reader = EventReader(runtime.database, runtime.redis, source=source, group=NAME, handlers=handlers)
+            runtime.background(f"events-{source}", reader.run)
+        runtime.background("streams", streams.listen)
+        runtime.background("pins", Pins(store, runtime.hints, registry).run)
+        sweep = OfflineSweep(store, observations, runtime.redis, settings.heartbeat_seconds)
+        runtime.background("offline-sweep", sweep.run)
+        runtime.on_drain(streams.drain)
+        await runtime.run()
+
+
+async def parts(runtime: Runtime, settings: Settings) -> Parts:
+    """What the tasks work on."""
+    store = ClustersStore(runtime.database)
+    registry = RegistryPeer(runtime.channel("registry"))
+    return Parts(store, Workloads(store, runtime.hints, registry, settings.registry_host, settings.versions_kept))
+
+
+def main() -> None:
+    """The gRPC process."""
+    run(serve, Settings, NAME)
+
+
+def worker() -> None:
+    """The worker process."""
+    run_worker(NAME, Settings, TASKS, parts)

@@ -1,0 +1,55 @@
+"""What clusters asks of the other services, behind the protocols that the domain names."""
+
+import grpc
+from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc
+from cloudly.coreflow.v1 import coreflow_pb2
+from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+
+
+class AuthPeer:
+    """Machine identities and pull credentials, from auth."""
+
+    def __init__(self, channel: grpc.aio.Channel, registry_host: str) -> None:
+        self._auth = auth_pb2_grpc.AuthServiceStub(channel)
+        self._registry_host = registry_host
+
+    async def create(self, cluster_id: str, name: str, overlap_seconds: int) -> tuple[str, str]:
+        """Make or renew a cluster's machine identity: its id and a new jump code."""
+        answer = await self._auth.CreateClusterIdentity(
+            auth_pb2.CreateClusterIdentityRequest(
+                cluster_id=cluster_id, cluster_name=name, overlap_seconds=overlap_seconds
+            )
+        )
+        return answer.identity_id, answer.jump_code
+
+    async def delete(self, cluster_id: str) -> None:
+        """Revoke a cluster's machine identity."""
+        await self._auth.DeleteClusterIdentity(auth_pb2.DeleteClusterIdentityRequest(cluster_id=cluster_id))
+
+    async def pull_credentials(self, cluster_id: str) -> coreflow_pb2.RegistryCredentials:
+        """Credentials with which a cluster's engines pull from our registry."""
+        answer = await self._auth.IssuePullToken(auth_pb2.IssuePullTokenRequest(cluster_id=cluster_id))
+        return coreflow_pb2.RegistryCredentials(
+            server=self._registry_host,
+            username=answer.username,
+            password=answer.password,
+            expire_time=answer.expire_time,
+        )
+
+
+class RegistryPeer:
+    """Repositories and pins, at the registry."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._images = image_pb2_grpc.ImageServiceStub(channel)
+
+    async def ensure(self, repository: str, workload_id: str) -> tuple[str, str]:
+        """Make a workload's repository: the image's id and the target."""
+        answer = await self._images.EnsureRepository(
+            image_pb2.EnsureRepositoryRequest(repository=repository, workload_id=workload_id)
+        )
+        return answer.image_id, answer.target
+
+    async def set_pins(self, cluster_id: str, digests: list[str], revision: int) -> None:
+        """Tell all pins of a cluster."""
+        await self._images.SetPins(image_pb2.SetPinsRequest(cluster_id=cluster_id, digests=digests, revision=revision))

@@ -1,0 +1,8 @@
+"""The gRPC surface of clusters: parse, call the domain, answer."""
+
+from cloudly_clusters.servicers.clusters import ClusterServicer
+from cloudly_clusters.servicers.coreflow import CoreflowServicer
+from cloudly_clusters.servicers.deployments import DeploymentServicer, NodeServicer
+from cloudly_clusters.servicers.workloads import WorkloadServicer
+
+__all__ = ["ClusterServicer", "CoreflowServicer", "DeploymentServicer", "NodeServicer", "WorkloadServicer"]
