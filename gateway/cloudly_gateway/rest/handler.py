@@ -1,0 +1,88 @@
+"""Serves every route of the contract: read the request, call the owner, answer. Knows no method by name."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from cloudly_kit.errors import NotFound, Unimplemented
+from google.protobuf.message import Message
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from cloudly_gateway.middleware.context import request_id_of
+from cloudly_gateway.middleware.observe import name_route
+from cloudly_gateway.problems import HttpProblem
+from cloudly_gateway.rest.answers import NO_STORE, render
+from cloudly_gateway.rest.requests import read_request
+from cloudly_gateway.rest.routes import Binding, Match, RouteTable
+from cloudly_gateway.rest.streams import EventStream
+
+Channels = Callable[[str], grpc.aio.Channel]
+"""From a service's name to a channel to it."""
+
+
+class Rest:
+    """The REST surface as an ASGI application."""
+
+    def __init__(self, table: RouteTable, channels: Channels, stopping: asyncio.Event) -> None:
+        self._table = table
+        self._channels = channels
+        self._stopping = stopping
+        self._stubs: dict[str, Any] = {}
+
+    def match(self, scope: Scope) -> Match | None:
+        """Whether this request is for a route of the contract."""
+        return self._table.match(raw_path(scope))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Raises:
+            DomainError, HttpProblem: as the answer should say; the middleware says it.
+        """
+        match = self.match(scope)
+        if match is None:
+            raise NotFound("path", scope["path"])
+        verb = scope["method"]
+        if verb == "OPTIONS":
+            await Response(status_code=204, headers={"allow": match.allowed})(scope, receive, send)
+            return
+        binding = match.bindings.get("GET" if verb == "HEAD" else verb)
+        if binding is None:
+            wrong = Unimplemented(f"{verb} is not possible here, only {match.allowed}")
+            raise HttpProblem(wrong, 405, {"allow": match.allowed})
+        name_route(scope, binding.template)
+        request = Request(scope, receive)
+        body = await request.body() if binding.has_body else b""
+        message = read_request(binding, match.values, scope["query_string"], request.headers, body)
+        response: Any
+        if not binding.method.server_streaming:
+            response = render(self._table, binding, await self._stub(binding)(message), request.headers)
+        elif verb == "HEAD":
+            response = Response(headers=NO_STORE, media_type="text/event-stream")
+        else:
+            response = self._events(binding, message, scope)
+        await response(scope, receive, send)
+
+    def _events(self, binding: Binding, message: Message, scope: Scope) -> EventStream:
+        return EventStream(self._stub(binding)(message), request_id_of(scope), self._stopping)
+
+    def _stub(self, binding: Binding) -> Any:
+        method = binding.method
+        if method.path not in self._stubs:
+            channel = self._channels(method.owner)
+            make = channel.unary_stream if method.server_streaming else channel.unary_unary
+            self._stubs[method.path] = make(
+                method.path,
+                request_serializer=method.request_class.SerializeToString,
+                response_deserializer=method.response_class.FromString,
+            )
+        return self._stubs[method.path]
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it came, still percent-encoded, so that an encoded slash does not make another segment."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.decode("latin-1") if raw is not None else scope["path"]
