@@ -1,0 +1,191 @@
+"""The agents' streams: what is pushed when, what receipts do, who replaces whom."""
+
+import asyncio
+
+import pytest
+from cloudly.clusters.v1 import deployment_pb2
+from cloudly.coreflow.v1 import coreflow_pb2
+from cloudly_clusters.clusters import to_message
+from cloudly_clusters.streams import OfflineSweep, lease_key
+from cloudly_kit.errors import AgentConflict, FailedPrecondition, NotFound
+
+from .conftest import next_of
+
+DIGEST = "sha256:" + "1" * 64
+
+
+def say(session, **message):
+    return coreflow_pb2.ConnectRequest(epoch=session.epoch, **message)
+
+
+async def connected(house, cluster, hello, streams=None):
+    streams = streams or house.streams
+    session = await streams.open(cluster.id, hello)
+    return session, streams.messages(session)
+
+
+async def test_an_agent_is_welcomed_and_gets_the_configuration_with_credentials(house, hello):
+    cluster = await house.cluster()
+    await house.workload(cluster)
+    session, messages = await connected(house, cluster, hello())
+    assert (await next_of(messages, "welcome")).cluster_id == cluster.id
+    push = await next_of(messages, "config")
+    assert push.configuration.workloads[0].image == ""
+    assert push.credentials.password == "pull"
+    assert (await house.clusters.get(cluster.id)).agent_state == "AGENT_STATE_ONLINE"
+    assert session.epoch == 1
+
+
+async def test_what_the_agent_holds_is_not_sent_again(house, hello):
+    cluster = await house.cluster()
+    await house.workload(cluster)
+    _, messages = await connected(house, cluster, hello())
+    push = await next_of(messages, "config")
+    _, messages = await connected(house, cluster, hello("i2", held_hash=push.hash))
+    again = await next_of(messages, "config")
+    assert again.hash == push.hash
+    assert not again.HasField("configuration")
+
+
+async def test_a_change_reaches_the_agent_by_its_hint(house, hello):
+    cluster = await house.cluster()
+    listening = asyncio.create_task(house.streams.listen())
+    workload = await house.workload(cluster)
+    _, messages = await connected(house, cluster, hello())
+    first = await next_of(messages, "config")
+    await house.pushed(workload, DIGEST)
+    await house.hints.publish("clusters", cluster.id)
+    second = await next_of(messages, "config")
+    assert second.version > first.version
+    assert second.configuration.workloads[0].image == f"{workload.registry_target}@{DIGEST}"
+    listening.cancel()
+
+
+async def test_receipts_are_written_down_and_a_rejection_keeps_the_applied_revision(house, hello):
+    cluster = await house.cluster()
+    workload = await house.workload(cluster)
+    session, messages = await connected(house, cluster, hello())
+    push = await next_of(messages, "config")
+
+    async def answer(outcome, **fields):
+        receipt = coreflow_pb2.ConfigReceipt(version=push.version, nonce=push.nonce, outcome=outcome, **fields)
+        await house.streams.receive(session, say(session, receipt=receipt))
+        return await house.clusters.get(cluster.id)
+
+    rejected = await answer(coreflow_pb2.CONFIG_OUTCOME_REJECTED, reason="hash mismatch")
+    assert rejected.applied_revision == 0
+    shown = [c for c in to_message(rejected).conditions if c.type == "ConfigurationApplied"]
+    assert (shown[0].reason, shown[0].message) == ("REJECTED", "hash mismatch")
+    applied = await answer(coreflow_pb2.CONFIG_OUTCOME_APPLIED)
+    assert applied.applied_revision == push.version
+    await house.pushed(workload, DIGEST)
+    await answer(coreflow_pb2.CONFIG_OUTCOME_PARTIAL, workload_errors={workload.id: "port 80 is taken"})
+    assert (await house.workloads.get(workload.id)).status["message"] == "CONFIGURATION_REFUSED: port 80 is taken"
+
+
+async def test_messages_of_an_older_epoch_are_dropped(house, hello):
+    cluster = await house.cluster()
+    session, messages = await connected(house, cluster, hello())
+    push = await next_of(messages, "config")
+    receipt = coreflow_pb2.ConfigReceipt(version=99, nonce=push.nonce, outcome=coreflow_pb2.CONFIG_OUTCOME_APPLIED)
+    await house.streams.receive(session, coreflow_pb2.ConnectRequest(epoch=session.epoch - 1, receipt=receipt))
+    assert (await house.clusters.get(cluster.id)).applied_revision == 0
+
+
+async def test_reports_become_deployments_nodes_and_status(house, hello):
+    cluster = await house.cluster()
+    workload = await house.workload(cluster)
+    workload = await house.pushed(workload, DIGEST)
+    session, _ = await connected(house, cluster, hello())
+    writing = asyncio.create_task(house.streams.write_reports(session))
+    report = coreflow_pb2.StatusReport(
+        nodes=[coreflow_pb2.NodeStatus(id="n1", name="host", role="manager", state="ready")],
+        workloads=[
+            coreflow_pb2.WorkloadObservation(
+                workload_id=workload.id,
+                generation=2,
+                wished_replicas=1,
+                ready_replicas=1,
+                deployments=[
+                    coreflow_pb2.DeploymentObservation(
+                        task_id="t1",
+                        slot=1,
+                        node_id="n1",
+                        image_digest=DIGEST,
+                        workload_generation=2,
+                        state=deployment_pb2.DEPLOYMENT_STATE_RUNNING,
+                    )
+                ],
+            )
+        ],
+    )
+    await house.streams.receive(session, say(session, status=report))
+    async with asyncio.timeout(5):
+        while (await house.workloads.get(workload.id)).status["message"] != "RUNNING: 1 of 1 replicas run":
+            await asyncio.sleep(0.02)
+    assert [d.name for d in await house.store.deployments.find_all(scope=cluster.id)] == ["web.1"]
+    assert (await house.clusters.get(cluster.id)).node_count == 1
+    report.workloads[0].deployments.clear()
+    await house.observations.report(cluster.id, report)
+    assert await house.store.deployments.find_all(scope=cluster.id) == []
+    writing.cancel()
+
+
+async def test_a_later_connection_replaces_an_earlier_one_also_on_another_replica(house, hello):
+    cluster = await house.cluster()
+    first, first_messages = await connected(house, cluster, hello("i1"))
+    await next_of(first_messages, "config")
+    second, _ = await connected(house, cluster, hello("i1"), house.replica())
+    assert second.epoch == first.epoch + 1
+    await house.streams.receive(first, say(first, heartbeat=coreflow_pb2.Heartbeat()))
+    assert first.ended
+    assert int(await house.redis.get(lease_key(cluster.id))) == second.epoch
+
+
+async def test_two_living_agents_of_one_identity_are_told(house, hello):
+    cluster = await house.cluster()
+    with pytest.raises(AgentConflict):
+        for _ in range(8):
+            await house.streams.open(cluster.id, hello("old", born=1))
+            await house.streams.open(cluster.id, hello("new", born=2))
+    await house.streams.open(cluster.id, hello("old", born=1))
+
+
+async def test_an_agent_that_restarts_often_is_no_conflict(house, hello):
+    cluster = await house.cluster()
+    for number in range(12):
+        await house.streams.open(cluster.id, hello(f"i{number}", born=number))
+
+
+async def test_an_agent_of_a_deleted_cluster_or_another_protocol_is_refused(house, hello):
+    cluster = await house.cluster()
+    other = hello()
+    other.protocol = 99
+    with pytest.raises(FailedPrecondition):
+        await house.streams.open(cluster.id, other)
+    await house.clusters.delete(cluster.id, "", force=True)
+    with pytest.raises(NotFound):
+        await house.streams.open(cluster.id, hello())
+
+
+async def test_an_agent_whose_lease_runs_out_is_offline_and_one_after_a_wiped_redis_is_not(house, hello):
+    cluster = await house.cluster()
+    session, _ = await connected(house, cluster, hello())
+    sweep = OfflineSweep(house.store, house.observations, house.redis, heartbeat_seconds=0)
+    await house.redis.flushall()
+    await house.streams.receive(session, say(session, heartbeat=coreflow_pb2.Heartbeat()))
+    await sweep.sweep()
+    assert (await house.clusters.get(cluster.id)).agent_state == "AGENT_STATE_ONLINE"
+    await house.redis.flushall()
+    await sweep.sweep()
+    assert (await house.clusters.get(cluster.id)).agent_state == "AGENT_STATE_OFFLINE"
+
+
+async def test_draining_asks_agents_to_connect_elsewhere(house, hello):
+    cluster = await house.cluster()
+    _, messages = await connected(house, cluster, hello())
+    await next_of(messages, "config")
+    draining = asyncio.create_task(house.streams.drain())
+    await next_of(messages, "drain")
+    await draining
+    assert [message async for message in messages] == []
