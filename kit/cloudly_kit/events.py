@@ -1,0 +1,201 @@
+"""Hearing other services' events: each takes effect once, in the reader's own transaction, whoever dies when."""
+
+import os
+import random
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+from google.protobuf.message import Message
+from prometheus_client import Counter
+from pydantic import Field
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from cloudly_kit.crashpoint import crashpoint
+from cloudly_kit.errors import AlreadyExists, Conflict, Unavailable
+from cloudly_kit.outbox import acked_key, stream_key
+from cloudly_kit.store import Collection, Database, Document, Index, Session
+from cloudly_kit.store.documents import now
+
+log = structlog.get_logger()
+M = TypeVar("M", bound=Message)
+
+FAILURES = Counter("cloudly_event_failures_total", "Events whose handler raised.", ["source", "reader", "topic"])
+DEAD = Counter("cloudly_dead_events_total", "Events given up and put aside.", ["source", "reader", "topic"])
+
+BLOCK_MS = 2_000
+BATCH = 20
+TAKE_OVER_MS = 30_000
+"""After how long an event that another replica has taken up and not finished is taken over."""
+ATTEMPTS = 10
+"""Failures after which an event is put aside in `dead_events`, so that it cannot hold up the others for ever."""
+KEPT_SECONDS = 7 * 86_400
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as it was published."""
+
+    id: str
+    topic: str
+    body: bytes = field(repr=False)
+
+    def payload(self, message: type[M]) -> M:
+        """What it tells."""
+        parsed = message()
+        parsed.ParseFromString(self.body)
+        return parsed
+
+
+Handler = Callable[[Event, Session], Awaitable[None]]
+
+
+class SeenDocument(Document):
+    """The id of an event that has taken effect."""
+
+    seen_time: datetime = Field(default_factory=now)
+
+
+class DeadDocument(Document):
+    """An event that was given up; scope is its source."""
+
+    topic: str
+    body: bytes
+    error: str
+
+
+@dataclass
+class Failure:
+    """What is known of an event that could not be handled so far."""
+
+    entry: tuple[bytes, dict[bytes, bytes]]
+    count: int
+    next_time: float
+
+
+class EventReader:
+    """Reads the events of one service for one reader, on any number of replicas."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        *,
+        source: str,
+        group: str,
+        handlers: Mapping[str, Handler],
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._source = source
+        self._group = group
+        self._handlers = handlers
+        self._stream = stream_key(source)
+        self._consumer = f"{socket.gethostname()}-{os.getpid()}"
+        self._failures: dict[bytes, Failure] = {}
+        self._seen = Collection(
+            database,
+            "seen_events",
+            SeenDocument,
+            kind="event",
+            indexes=[Index("seen_time", expire_after_seconds=KEPT_SECONDS)],
+        )
+        self._dead = Collection(database, "dead_events", DeadDocument, kind="dead event")
+
+    async def run(self) -> None:
+        """Read for ever."""
+        await self._seen.ensure()
+        await self._dead.ensure()
+        await self._make_group()
+        while True:
+            try:
+                await self._take_over()
+                answer: Any = await self._redis.xreadgroup(
+                    self._group, self._consumer, {self._stream: ">"}, count=BATCH, block=BLOCK_MS
+                )
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                # Redis was wiped; the outbox publishes again what nobody has acknowledged.
+                await self._make_group()
+                continue
+            for _, entries in answer or ():
+                for entry in entries:
+                    await self._handle(entry)
+            for failure in [f for f in self._failures.values() if f.next_time <= time.monotonic()]:
+                await self._handle(failure.entry)
+
+    async def _make_group(self) -> None:
+        try:
+            await self._redis.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def _take_over(self) -> None:
+        answer: Any = await self._redis.xautoclaim(
+            self._stream, self._group, self._consumer, min_idle_time=TAKE_OVER_MS, count=BATCH
+        )
+        for entry in answer[1]:
+            if entry[0] not in self._failures:
+                await self._handle(entry)
+
+    async def _handle(self, entry: tuple[bytes, dict[bytes, bytes]]) -> None:
+        entry_id, fields = entry
+        event = Event(fields[b"id"].decode(), fields[b"topic"].decode(), fields[b"body"])
+        handler = self._handlers.get(event.topic)
+        try:
+            if handler is not None:
+                await self._take_effect(event, handler)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one event, the others go on
+            await self._failed(entry, event, error)
+            return
+        await self._done(entry_id, event)
+
+    async def _take_effect(self, event: Event, handler: Handler) -> None:
+        async def work(session: Session) -> None:
+            await self._seen.insert(SeenDocument(id=event.id, scope=self._source), session=session)
+            await handler(event, session)
+
+        if await self._seen.find(event.id) is not None:
+            return
+        crashpoint("events.before_effect")
+        try:
+            await self._database.transaction(work)
+        except AlreadyExists as error:
+            # Another replica was faster; an AlreadyExists of the handler's own is its failure.
+            if await self._seen.find(event.id) is None:
+                raise error from None
+        crashpoint("events.after_effect")
+
+    async def _failed(self, entry: tuple[bytes, dict[bytes, bytes]], event: Event, error: Exception) -> None:
+        FAILURES.labels(self._source, self._group, event.topic).inc()
+        known = self._failures.get(entry[0])
+        # A database that is away is no fault of the event.
+        passing = isinstance(error, Unavailable | Conflict | OSError)
+        count = (known.count if known else 0) + (0 if passing else 1)
+        log.warning("event.failed", topic=event.topic, id=event.id, count=count, exc_info=error)
+        if count >= ATTEMPTS:
+            dead = DeadDocument(id=event.id, scope=self._source, topic=event.topic, body=event.body, error=repr(error))
+            try:
+                await self._dead.insert(dead)
+            except AlreadyExists:
+                log.info("event.put_aside_before", id=event.id)
+            DEAD.labels(self._source, self._group, event.topic).inc()
+            log.error("event.put_aside", topic=event.topic, id=event.id, error=repr(error))
+            await self._done(entry[0], event)
+            return
+        pause = min(0.2 * 2**count, 30.0) * random.uniform(0.8, 1.2)
+        self._failures[entry[0]] = Failure(entry, count, time.monotonic() + pause)
+
+    async def _done(self, entry_id: bytes, event: Event) -> None:
+        self._failures.pop(entry_id, None)
+        async with self._redis.pipeline() as pipeline:
+            pipeline.sadd(acked_key(self._source, self._group), event.id)
+            pipeline.xack(self._stream, self._group, entry_id)
+            await pipeline.execute()

@@ -1,0 +1,62 @@
+"""Envelope encryption, and leases."""
+
+import json
+import stat
+
+import pytest
+from cloudly_kit.crypto import CannotOpen, Envelope, Sealed
+from cloudly_kit.leases import Lease
+from hypothesis import given
+from hypothesis import strategies as st
+
+ENVELOPE = Envelope({"a": b"a" * 32, "b": b"b" * 32}, "a")
+
+
+@given(st.binary(max_size=300), st.text(max_size=30))
+def test_what_is_sealed_opens_in_its_context_alone(plain, context):
+    sealed = Sealed.model_validate(ENVELOPE.seal(plain, context).model_dump())
+    assert ENVELOPE.open(sealed, context) == plain
+    with pytest.raises(CannotOpen):
+        ENVELOPE.open(sealed, context + "x")
+
+
+def test_an_altered_value_does_not_open():
+    sealed = ENVELOPE.seal(b"secret", "x")
+    altered = sealed.model_copy(update={"ciphertext": sealed.ciphertext[:-1] + bytes([sealed.ciphertext[-1] ^ 1])})
+    with pytest.raises(CannotOpen):
+        ENVELOPE.open(altered, "x")
+
+
+def test_a_rewrapped_value_needs_the_new_key_alone():
+    newer = Envelope({"a": b"a" * 32, "b": b"b" * 32}, "b")
+    sealed = newer.rewrap(ENVELOPE.seal(b"secret", "x"), "x")
+    assert Envelope({"b": b"b" * 32}, "b").open(sealed, "x") == b"secret"
+    with pytest.raises(CannotOpen):
+        Envelope({"a": b"a" * 32}, "a").open(sealed, "x")
+
+
+def test_the_master_key_is_made_once_and_readable_by_its_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
+    sealed = Envelope.load(tmp_path).seal(b"secret", "x")
+    assert Envelope.load(tmp_path).open(sealed, "x") == b"secret"
+    path = tmp_path / "master.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+    assert len(json.loads(path.read_text())["keys"]) == 1
+
+
+def test_a_malformed_master_key_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLOUDLY_MASTER_KEY", "short")
+    with pytest.raises(ValueError, match="bytes|base64"):
+        Envelope.load(tmp_path)
+
+
+async def test_a_lease_has_one_owner_until_it_runs_out(redis_client):
+    one, two = (Lease(redis_client, "lease", owner, 0.2) for owner in ("one", "two"))
+    assert await one.acquire()
+    assert not await two.acquire()
+    await two.release()
+    assert await one.renew()
+    await one.release()
+    assert await two.acquire()
+    assert not await one.renew()
