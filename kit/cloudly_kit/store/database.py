@@ -44,7 +44,7 @@ class Session:
 
     async def took(self) -> bool:
         """Whether the writes of this transaction are in the database."""
-        for collection, id, etag in reversed(self._written):
+        for collection, written_id, etag in reversed(self._written):
             found = await collection.find_one({"_id": id})
             if found is not None and found.get("etag") == etag:
                 return True
@@ -115,10 +115,10 @@ class Database:
             try:
                 result = await work(session)
             except BaseException:
-                if raw.in_transaction:
+                if raw.delegate.in_transaction:
                     await raw.abort_transaction()
                 raise
-            if raw.in_transaction:
+            if raw.delegate.in_transaction:
                 await self._commit(session, deadline)
         session.committed()
         return result

@@ -1,0 +1,115 @@
+"""Auth's processes: the gRPC server and the worker. Wiring only."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
+from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
+from cloudly.executions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
+from cloudly_kit.crypto import Envelope
+from cloudly_kit.identity import PublicKeys
+from cloudly_kit.jobs import Executions, ExecutionServicer, run_worker
+from cloudly_kit.runtime import Runtime, run
+
+from cloudly_auth.attempts import Attempts
+from cloudly_auth.bootstrap import bootstrap_admin
+from cloudly_auth.config import Settings
+from cloudly_auth.jobs import TASKS, Parts
+from cloudly_auth.logins import Logins
+from cloudly_auth.machines import Machines
+from cloudly_auth.passwords import Passwords
+from cloudly_auth.revocations import Revocations
+from cloudly_auth.service_tokens import ServiceTokens
+from cloudly_auth.servicers import AuthServicer, UserServicer
+from cloudly_auth.sessions import Sessions
+from cloudly_auth.signing_keys import KeyRing
+from cloudly_auth.store import AuthStore
+from cloudly_auth.tokens import LONGEST_LIFETIME, Tokens
+from cloudly_auth.users import Users
+
+HEAL_SECONDS = 30.0
+"""How often orders are looked for that a dead process left behind."""
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop."""
+
+    async def own_keys() -> PublicKeys:
+        return await keys.public_keys()
+
+    async def own_revocations(sid: str) -> bool:
+        return await revocations.is_revoked(sid)
+
+    async with Runtime("auth", settings, fetch_keys=own_keys, is_revoked=own_revocations) as runtime:
+        keys, store, tokens, revocations, sessions = await _foundations(runtime, settings)
+        passwords = Passwords(settings.password_threads)
+        attempts = Attempts(runtime.redis)
+        users = Users(store, passwords, sessions)
+        executions = Executions(runtime.database, runtime.redis, "auth", TASKS)
+        await executions.ensure()
+        await users.open()
+        await bootstrap_admin(users, settings.admin_account.get_secret_value())
+        auth = AuthServicer(
+            logins=Logins(users, passwords, attempts),
+            sessions=sessions,
+            machines=Machines(store, tokens, revocations),
+            services=ServiceTokens(settings.keys_dir, runtime.redis, tokens),
+            keys=keys,
+            revocations=revocations,
+            attempts=attempts,
+        )
+        runtime.serve(add_AuthServiceServicer_to_server, auth)
+        runtime.serve(add_UserServiceServicer_to_server, UserServicer(users))
+        runtime.serve(add_ExecutionServiceServicer_to_server, ExecutionServicer(executions))
+        runtime.background("revocations", revocations.keep_announced)
+        runtime.background("endings", partial(_heal, sessions))
+        try:
+            await runtime.run()
+        finally:
+            passwords.close()
+
+
+async def _foundations(
+    runtime: Runtime, settings: Settings
+) -> tuple[KeyRing, AuthStore, Tokens, Revocations, Sessions]:
+    keys = KeyRing(runtime.database, Envelope.load(settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    store = AuthStore(runtime.database)
+    await store.ensure()
+    await keys.collection.ensure()
+    await keys.open()
+    tokens = Tokens(settings.public_origin, keys)
+    revocations = Revocations(store, runtime.redis)
+    sessions = Sessions(
+        store,
+        tokens,
+        revocations,
+        idle=timedelta(days=settings.session_idle_days),
+        longest=timedelta(days=settings.session_days),
+    )
+    return keys, store, tokens, revocations, sessions
+
+
+async def _heal(sessions: Sessions) -> None:
+    while True:
+        await sessions.carry_out_endings()
+        await asyncio.sleep(HEAL_SECONDS)
+
+
+async def _build(runtime: Runtime, settings: Settings) -> Parts:
+    keys, *_ = await _foundations(runtime, settings)
+    return Parts(keys)
+
+
+def main() -> None:
+    """The gRPC process."""
+    run(serve, Settings, "auth")
+
+
+def worker() -> None:
+    """The worker process."""
+    run_worker("auth", Settings, TASKS, _build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""The gRPC surface of auth: parse, call the domain, answer."""
+
+from cloudly_auth.servicers.auth import AuthServicer
+from cloudly_auth.servicers.users import UserServicer
+
+__all__ = ["AuthServicer", "UserServicer"]

@@ -1,0 +1,201 @@
+"""Sessions of people: a short access token, and a refresh token that works once.
+
+A refresh token is `cloudly_rt_<session>.<family>.<secret>`; only hashes of both secrets are kept. `family` is the same in
+all refresh tokens of a session, so that an old one (whose holder knows it) is told from a made-up one (whose holder knows
+at most the session's id), and only the former ends the session.
+
+Each use replaces the secret. Two tabs, or a client whose answer was lost, may use the same one twice: within GRACE both
+get the same successor, computed from the secret they present and a random number kept with the session, so that there is
+one line of tokens and nobody is logged out. After GRACE a used token means that two hold it: the session is ended
+(RFC 9700 §4.14.2). A thief who keeps within ten seconds of the owner at every step is not noticed; any other is.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from cloudly_kit.crashpoint import crashpoint
+from cloudly_kit.errors import Conflict, CredentialsInvalid, StaleEtag, TokenExpired, TokenRevoked
+from cloudly_kit.identity import AUDIENCE, Identity
+from cloudly_kit.ids import hash_secret
+
+from cloudly_auth.revocations import Revocations
+from cloudly_auth.store import ROOT, AuthStore, Ending, Session, User
+from cloudly_auth.tokens import LIFETIMES, Tokens
+
+log = structlog.get_logger()
+
+PREFIX = "cloudly_rt"
+GRACE = timedelta(seconds=10)
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a login or a refresh gives; `refresh_token` is empty where the audience has none."""
+
+    identity: Identity
+    access_token: str
+    refresh_token: str
+
+
+class Sessions:
+    """Starts, continues and ends sessions."""
+
+    def __init__(
+        self, store: AuthStore, tokens: Tokens, revocations: Revocations, *, idle: timedelta, longest: timedelta
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._revocations = revocations
+        self._idle = idle
+        self._longest = longest
+
+    async def start(self, user: User, audience: str, remote_address: str) -> Granted:
+        """A session for a user who has just proved who they are.
+
+        Raises:
+            CredentialsInvalid: the user was disabled, deleted or given a new password in this very moment.
+        """
+        now = datetime.now(UTC)
+        family, secret = _random(), _random()
+        renewable = audience == AUDIENCE
+        last = now + (self._longest if renewable else LIFETIMES[audience])
+        session, _ = await self._store.sessions.insert(
+            Session(
+                scope=user.id,
+                audience=audience,
+                epoch=user.session_epoch,
+                remote_address=remote_address,
+                family_hash=hash_secret(family) if renewable else "",
+                current_hash=hash_secret(secret) if renewable else "",
+                rotate_time=now,
+                last_time=last,
+                expire_time=min(last, now + self._idle) if renewable else last,
+            )
+        )
+        crashpoint("auth.sessions.start.after_write")
+        # Whoever ended the user's sessions meanwhile may have looked before this one was there: look after it.
+        again = await self._store.users.find(user.id)
+        if again is None or not _may_continue(session, again):
+            await self.end(session.id)
+            raise CredentialsInvalid
+        return await self._granted(session, again, _compose(session.id, family, secret) if renewable else "")
+
+    async def refresh(self, refresh_token: str) -> Granted:
+        """The next pair of tokens.
+
+        Raises:
+            CredentialsInvalid: no refresh token of ours.
+            TokenExpired: the session's time is over.
+            TokenRevoked: it was ended, or is ended now because the token was used before.
+        """
+        session_id, family, secret = _parse(refresh_token)
+        presented = hash_secret(secret)
+        for _ in range(_TRIES):
+            now = datetime.now(UTC)
+            session = await self._store.sessions.find(session_id)
+            if session is None or not hmac.compare_digest(session.family_hash, hash_secret(family)):
+                raise CredentialsInvalid
+            if not session.open:
+                raise TokenRevoked
+            if session.expire_time <= now:
+                raise TokenExpired
+            user = await self._store.users.find(session.scope)
+            if user is None or not _may_continue(session, user):
+                await self.end(session.id)
+                raise TokenRevoked
+            if hmac.compare_digest(presented, session.previous_hash) and now - session.rotate_time <= GRACE:
+                return await self._granted(session, user, _compose(session.id, family, _successor(secret, session)))
+            if not hmac.compare_digest(presented, session.current_hash):
+                log.warning("auth.refresh_token_reused", session=session.id, user=user.id)
+                await self.end(session.id)
+                raise TokenRevoked
+            try:
+                return await self._rotate(session, user, family, secret, now)
+            except StaleEtag:
+                continue  # another tab was faster by a moment: what is presented is the previous one by now
+        raise Conflict
+
+    async def end(self, session_id: str) -> None:
+        """End a session: its tokens are refused from now on. One that is unknown or over stays so."""
+        session = await self._store.sessions.find(session_id)
+        if session is None:
+            return
+        await self._revocations.add(session.id, LIFETIMES[session.audience])
+        crashpoint("auth.sessions.end.after_revocation")
+        now = datetime.now(UTC)
+        await self._store.sessions.change(
+            session.id, lambda old: old.model_copy(update={"open": False, "end_time": now}) if old.open else None
+        )
+        log.info("auth.session_ended", session=session.id, user=session.scope)
+
+    async def carry_out(self, ending: Ending) -> None:
+        """End all sessions that an ending is about. Repeating it changes nothing."""
+        for session in await self._store.sessions.find_all(scope=ending.user_id, open=True):
+            if session.epoch < ending.epoch:
+                await self.end(session.id)
+        await self._store.forget_ending(ending)
+
+    async def carry_out_endings(self) -> None:
+        """Finish what processes that died left behind."""
+        for ending in await self._store.endings.find_all(scope=ROOT):
+            await self.carry_out(ending)
+
+    async def _rotate(self, session: Session, user: User, family: str, secret: str, now: datetime) -> Granted:
+        turned = session.model_copy(update={"rotation": _random()})
+        following = _successor(secret, turned)
+        saved = await self._store.sessions.replace(
+            turned.model_copy(
+                update={
+                    "current_hash": hash_secret(following),
+                    "previous_hash": session.current_hash,
+                    "rotate_time": now,
+                    "expire_time": min(session.last_time, now + self._idle),
+                }
+            )
+        )
+        crashpoint("auth.sessions.refresh.after_write")
+        return await self._granted(saved, user, _compose(saved.id, family, following))
+
+    async def _granted(self, session: Session, user: User, refresh_token: str) -> Granted:
+        identity = Identity(
+            id=user.id,
+            name=user.name,
+            type=user.type,
+            roles=tuple(user.roles),
+            session_id=session.id,
+            audience=session.audience,
+        )
+        access_token, identity = await self._tokens.sign(identity, not_after=session.last_time)
+        return Granted(identity, access_token, refresh_token)
+
+
+def _may_continue(session: Session, user: User) -> bool:
+    return not user.disabled and user.session_epoch == session.epoch
+
+
+def _random() -> str:
+    """256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+def _successor(secret: str, session: Session) -> str:
+    """What follows a secret: nobody can tell it who lacks the secret, or the number kept with the session."""
+    digest = hmac.digest(secret.encode(), session.rotation.encode(), hashlib.sha256)
+    return digest.hex()
+
+
+def _compose(session_id: str, family: str, secret: str) -> str:
+    return f"{PREFIX}_{session_id}.{family}.{secret}"
+
+
+def _parse(refresh_token: str) -> tuple[str, str, str]:
+    prefix, _, rest = refresh_token.rpartition(f"{PREFIX}_") if refresh_token.startswith(PREFIX) else ("", "", "")
+    parts = rest.split(".")
+    if prefix or len(parts) != 3 or not all(parts):
+        raise CredentialsInvalid
+    return parts[0], parts[1], parts[2]

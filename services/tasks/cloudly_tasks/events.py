@@ -1,0 +1,9 @@
+"""What tasks tells the other services and hears from them, as data; main.py's outbox is made from it."""
+
+from collections.abc import Mapping
+
+PUBLISHES: Mapping[str, tuple[str, ...]] = {}
+"""Topic -> the services that read it. Tasks has no news for others yet."""
+
+HEARS: Mapping[str, tuple[str, ...]] = {}
+"""Service -> the topics read from it. Tasks asks the owners instead of listening to them."""
