@@ -184,8 +184,8 @@ class Collection(Generic[D]):
         """
         size = page_size(request)
         order = self._order(request.order_by)
-        hash = fingerprint(scopes, request, sorted((name, repr(value)) for name, value in equal.items()))
-        position = from_token(request.page_token, hash, len(scopes))
+        mark = fingerprint(scopes, request, sorted((name, repr(value)) for name, value in equal.items()))
+        position = from_token(request.page_token, mark, len(scopes))
         filtered = self._filters.query(request.filter)
         items: list[tuple[int, Raw]] = []
         for index in range(position.scope if position else 0, len(scopes)):
@@ -201,7 +201,7 @@ class Collection(Generic[D]):
         token = ""
         if len(items) > size:
             index, last = items[size - 1]
-            token = to_token(Position(index, value_at(last, order.path), last["_id"]), hash)
+            token = to_token(Position(index, value_at(last, order.path), last["_id"]), mark)
         return Page([self._decode(raw) for _, raw in items[:size]], token)
 
     def watch(self, *, scopes: Several[str] | None = None, cursor: str = "") -> AsyncGenerator[Change[D], None]:

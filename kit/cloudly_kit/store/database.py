@@ -45,7 +45,7 @@ class Session:
     async def took(self) -> bool:
         """Whether the writes of this transaction are in the database."""
         for collection, written_id, etag in reversed(self._written):
-            found = await collection.find_one({"_id": id})
+            found = await collection.find_one({"_id": written_id})
             if found is not None and found.get("etag") == etag:
                 return True
         return False

@@ -247,7 +247,7 @@ def _kind_at(document: type[Document], path: str) -> Kind:
         if issubclass(annotation, datetime):
             return "time"
         if issubclass(annotation, Enum) and not issubclass(annotation, str):
-            raise ValueError(f"{path!r} holds an enumeration: name its values with Choice")
+            raise TypeError(f"{path!r} holds an enumeration: name its values with Choice")
     return "text"
 
 
