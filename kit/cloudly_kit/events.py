@@ -13,11 +13,12 @@ import structlog
 from google.protobuf.message import Message
 from prometheus_client import Counter
 from pydantic import Field
+from pymongo.errors import ConnectionFailure
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from cloudly_kit.crashpoint import crashpoint
-from cloudly_kit.errors import AlreadyExists, Conflict, Unavailable
+from cloudly_kit.errors import AlreadyExists, Conflict, DeadlineExceeded, Unavailable
 from cloudly_kit.outbox import acked_key, stream_key
 from cloudly_kit.store import Collection, Database, Document, Index, Session
 from cloudly_kit.store.documents import now
@@ -34,6 +35,8 @@ TAKE_OVER_MS = 30_000
 """After how long an event that another replica has taken up and not finished is taken over."""
 ATTEMPTS = 10
 """Failures after which an event is put aside in `dead_events`, so that it cannot hold up the others for ever."""
+DELIVERIES = 20
+"""Take-overs after which an event is put aside that kills whoever handles it."""
 KEPT_SECONDS = 7 * 86_400
 
 
@@ -52,6 +55,7 @@ class Event:
         return parsed
 
 
+Entry = tuple[bytes, dict[bytes, bytes]]
 Handler = Callable[[Event, Session], Awaitable[None]]
 
 
@@ -73,13 +77,19 @@ class DeadDocument(Document):
 class Failure:
     """What is known of an event that could not be handled so far."""
 
-    entry: tuple[bytes, dict[bytes, bytes]]
+    entry: Entry
     count: int
+    """Failures that are its own fault."""
+    tries: int
     next_time: float
 
 
 class EventReader:
-    """Reads the events of one service for one reader, on any number of replicas."""
+    """Reads the events of one service for one reader, on any number of replicas.
+
+    Handlers get the event and the session of the transaction in which it takes effect, and do their writes in it. They
+    may be run again, so whatever else they do has to bear repetition. Events come in no particular order.
+    """
 
     def __init__(
         self,
@@ -112,16 +122,19 @@ class EventReader:
         await self._seen.ensure()
         await self._dead.ensure()
         await self._make_group()
+        next_look = 0.0
         while True:
             try:
-                await self._take_over()
+                if time.monotonic() >= next_look:
+                    await self._take_over()
+                    next_look = time.monotonic() + TAKE_OVER_MS / 3_000
                 answer: Any = await self._redis.xreadgroup(
-                    self._group, self._consumer, {self._stream: ">"}, count=BATCH, block=BLOCK_MS
+                    self._group, self._consumer, {self._stream: ">"}, count=BATCH, block=self._block_ms()
                 )
             except ResponseError as error:
-                if "NOGROUP" not in str(error):
+                if "NOGROUP" not in str(error) and "UNBLOCKED" not in str(error):
                     raise
-                # Redis was wiped; the outbox publishes again what nobody has acknowledged.
+                # Redis was wiped; the outbox publishes again what was not acknowledged.
                 await self._make_group()
                 continue
             for _, entries in answer or ():
@@ -129,6 +142,11 @@ class EventReader:
                     await self._handle(entry)
             for failure in [f for f in self._failures.values() if f.next_time <= time.monotonic()]:
                 await self._handle(failure.entry)
+
+    def _block_ms(self) -> int:
+        """Until the next failed event is due, but not long."""
+        waits = [failure.next_time - time.monotonic() for failure in self._failures.values()]
+        return max(1, min(BLOCK_MS, int(min(waits, default=BLOCK_MS) * 1000)))
 
     async def _make_group(self) -> None:
         try:
@@ -138,20 +156,29 @@ class EventReader:
                 raise
 
     async def _take_over(self) -> None:
+        """Go on with what a replica took up and did not finish."""
         answer: Any = await self._redis.xautoclaim(
             self._stream, self._group, self._consumer, min_idle_time=TAKE_OVER_MS, count=BATCH
         )
         for entry in answer[1]:
-            if entry[0] not in self._failures:
+            # Redis 6 names entries that were trimmed meanwhile, without fields.
+            if entry[0] is None or not entry[1] or entry[0] in self._failures:
+                continue
+            taken: Any = await self._redis.xpending_range(self._stream, self._group, entry[0], entry[0], 1)
+            if taken and taken[0]["times_delivered"] > DELIVERIES:
+                await self._put_aside(entry[0], _event(entry[1]), "those who took it up did not live to finish it")
+            else:
                 await self._handle(entry)
 
-    async def _handle(self, entry: tuple[bytes, dict[bytes, bytes]]) -> None:
+    async def _handle(self, entry: Entry) -> None:
         entry_id, fields = entry
-        event = Event(fields[b"id"].decode(), fields[b"topic"].decode(), fields[b"body"])
+        event = _event(fields)
         handler = self._handlers.get(event.topic)
+        if handler is None or self._group not in fields.get(b"readers", self._group.encode()).decode().split(","):
+            await self._redis.xack(self._stream, self._group, entry_id)
+            return
         try:
-            if handler is not None:
-                await self._take_effect(event, handler)
+            await self._take_effect(event, handler)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one event, the others go on
             await self._failed(entry, event, error)
             return
@@ -173,29 +200,40 @@ class EventReader:
                 raise error from None
         crashpoint("events.after_effect")
 
-    async def _failed(self, entry: tuple[bytes, dict[bytes, bytes]], event: Event, error: Exception) -> None:
+    async def _failed(self, entry: Entry, event: Event, error: Exception) -> None:
         FAILURES.labels(self._source, self._group, event.topic).inc()
         known = self._failures.get(entry[0])
-        # A database that is away is no fault of the event.
-        passing = isinstance(error, Unavailable | Conflict | OSError)
+        # A part that is away is no fault of the event.
+        passing = isinstance(
+            error, Unavailable | DeadlineExceeded | Conflict | OSError | ConnectionFailure | RedisError
+        )
         count = (known.count if known else 0) + (0 if passing else 1)
+        tries = (known.tries if known else 0) + 1
         log.warning("event.failed", topic=event.topic, id=event.id, count=count, exc_info=error)
         if count >= ATTEMPTS:
-            dead = DeadDocument(id=event.id, scope=self._source, topic=event.topic, body=event.body, error=repr(error))
-            try:
-                await self._dead.insert(dead)
-            except AlreadyExists:
-                log.info("event.put_aside_before", id=event.id)
-            DEAD.labels(self._source, self._group, event.topic).inc()
-            log.error("event.put_aside", topic=event.topic, id=event.id, error=repr(error))
-            await self._done(entry[0], event)
+            await self._put_aside(entry[0], event, repr(error))
             return
-        pause = min(0.2 * 2**count, 30.0) * random.uniform(0.8, 1.2)
-        self._failures[entry[0]] = Failure(entry, count, time.monotonic() + pause)
+        pause = min(0.2 * 2 ** min(tries, 10), 30.0) * random.uniform(0.8, 1.2)
+        self._failures[entry[0]] = Failure(entry, count, tries, time.monotonic() + pause)
+
+    async def _put_aside(self, entry_id: bytes, event: Event, error: str) -> None:
+        dead = DeadDocument(id=event.id, scope=self._source, topic=event.topic, body=event.body, error=error)
+        try:
+            await self._dead.insert(dead)
+        except AlreadyExists:
+            log.info("event.put_aside_before", id=event.id)
+        DEAD.labels(self._source, self._group, event.topic).inc()
+        log.error("event.put_aside", topic=event.topic, id=event.id, error=error)
+        await self._done(entry_id, event)
 
     async def _done(self, entry_id: bytes, event: Event) -> None:
-        self._failures.pop(entry_id, None)
-        async with self._redis.pipeline() as pipeline:
-            pipeline.sadd(acked_key(self._source, self._group), event.id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zadd(acked_key(self._source, self._group), {event.id: time.time()})
             pipeline.xack(self._stream, self._group, entry_id)
             await pipeline.execute()
+        self._failures.pop(entry_id, None)
+
+
+def _event(fields: Mapping[bytes, bytes]) -> Event:
+    """What stands in the stream; what somebody else put there is an event of no topic, which nobody handles."""
+    return Event(fields.get(b"id", b"").decode(), fields.get(b"topic", b"").decode(), fields.get(b"body", b""))

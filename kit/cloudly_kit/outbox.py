@@ -3,20 +3,23 @@
     row in `_outbox` (the writer's transaction) -> Redis Stream `cloudly.event.<service>` -> readers' groups
     -> each reader adds the event's id to `cloudly.acked.<service>.<reader>` -> row removed
 
-A row that nobody has acknowledged for a while is published again, so a wiped Redis heals. Readers de-duplicate, so two
-replicas may relay the same row.
+The process that wrote a row publishes it at once; a sweep publishes what a process that died left behind, and again
+what Redis has forgotten. Readers de-duplicate, so any number of replicas may relay.
 """
 
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from google.protobuf.message import Message
 from redis.asyncio import Redis
 
+from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.ids import new_id
 from cloudly_kit.store import Database, Session
 from cloudly_kit.store.documents import now
@@ -24,10 +27,13 @@ from cloudly_kit.store.documents import now
 log = structlog.get_logger()
 
 POLL_SECONDS = 2.0
-REPUBLISH_SECONDS = 10.0
-"""After how long without an acknowledgement a row is published again."""
+"""How often the rows are swept; also the age at which another process' unpublished row is nobody's but ours."""
+REPUBLISH_SECONDS = 30.0
+"""After how long without all acknowledgements a row is published again; then at twice its age, and so on."""
+ACKED_SECONDS = 3_600
+SENT_SECONDS = 7 * 86_400
 STREAM_LENGTH = 100_000
-BATCH = 500
+BATCH = 200
 
 
 def stream_key(service: str) -> str:
@@ -36,40 +42,63 @@ def stream_key(service: str) -> str:
 
 
 def acked_key(service: str, reader: str) -> str:
-    """The Redis set of events of `service` that `reader` has taken in and whose rows may go."""
+    """The sorted set of events of `service` that `reader` has taken in, by time."""
     return f"cloudly.acked.{service}.{reader}"
+
+
+def sent_key(service: str) -> str:
+    """The sorted set of events that are in the stream, by the time they were last published."""
+    return f"cloudly.sent.{service}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An event that not all of its readers have."""
+
+    id: str
+    topic: str
+    body: bytes
+    readers: tuple[str, ...]
+    age: float = 0.0
 
 
 class Outbox:
     """The outbox of one service. `readers` names, by topic, the services that have to get it."""
 
     def __init__(self, database: Database, redis: Redis, service: str, readers: Mapping[str, Sequence[str]]) -> None:
-        self._database = database
+        self._rows = database.raw("_outbox")
         self._redis = redis
         self._service = service
         self._readers = readers
         self._wake = asyncio.Event()
-        self._published: dict[str, float] = {}
-        self._own: set[str] = set()
+        # What does not fit is left to the sweep.
+        self._committed: deque[Row] = deque(maxlen=1_000)
 
     async def put(self, topic: str, message: Message, *, session: Session) -> str:
-        """Write an event in the transaction of what it tells; it is published once that is committed. Its id."""
-        event_id = new_id()
-        row = {
-            "_id": event_id,
+        """Write an event in the transaction of what it tells; it is published once that is committed. Its id.
+
+        Raises:
+            KeyError: the topic is none of those that were declared.
+        """
+        row = Row(new_id(), topic, message.SerializeToString(), tuple(self._readers[topic]))
+        stored = {
+            "_id": row.id,
+            "etag": row.id,
             "topic": topic,
-            "body": message.SerializeToString(),
+            "body": row.body,
+            "readers": list(row.readers),
             "create_time": now(),
-            "readers": list(self._readers[topic]),
         }
-        await self._database.raw("_outbox").insert_one(row, session=session.raw)
+        await self._rows.insert_one(stored, session=session.raw)
+        session.wrote(self._rows, row.id, row.id)
 
         def committed() -> None:
-            self._own.add(event_id)
+            crashpoint("outbox.after_commit")
+            self._committed.append(row)
             self.poke()
 
         session.after_commit(committed)
-        return event_id
+        return row.id
 
     def poke(self) -> None:
         """Have the relay look now."""
@@ -77,56 +106,94 @@ class Outbox:
 
     async def relay(self) -> None:
         """Publish and tidy up, for ever."""
+        next_sweep = 0.0
         while True:
             self._wake.clear()
-            waiting = await self._publish()
-            # While rows wait for their readers, look often enough that they do not pile up.
+            while self._committed:
+                # Taken off only afterwards: when Redis is away it is tried again.
+                batch = list(self._committed)[:BATCH]
+                await self._publish(batch)
+                for row in batch:
+                    with contextlib.suppress(ValueError):
+                        self._committed.remove(row)
+            started = time.monotonic()
+            if started >= next_sweep:
+                await self.sweep()
+                # Many rows (a reader that is away for hours) must not keep the database busy.
+                took = time.monotonic() - started
+                next_sweep = time.monotonic() + min(max(POLL_SECONDS, 20 * took), 60.0)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS if waiting else POLL_SECONDS * 2)
+                await asyncio.wait_for(self._wake.wait(), max(0.0, next_sweep - time.monotonic()))
 
-    async def _publish(self) -> int:
-        rows = await self._database.raw("_outbox").find({}).sort([("create_time", 1), ("_id", 1)]).to_list(BATCH)
-        rows = await self._without_acknowledged(rows)
+    async def sweep(self) -> None:
+        """Look once at all rows: publish those that the stream does not have, remove those that all readers have."""
+        await self._forget_old()
+        batch: list[Row] = []
+        async for raw in self._rows.find({}, batch_size=BATCH):
+            age = (now() - raw["create_time"]).total_seconds()
+            batch.append(Row(raw["_id"], raw["topic"], raw["body"], tuple(raw["readers"]), age))
+            if len(batch) == BATCH:
+                await self._tend(batch)
+                batch = []
+        if batch:
+            await self._tend(batch)
+
+    async def _tend(self, rows: Sequence[Row]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for row in rows:
+                pipeline.zscore(sent_key(self._service), row.id)
+                for reader in row.readers:
+                    pipeline.zscore(acked_key(self._service, reader), row.id)
+            answers = iter(await pipeline.execute())
+        due: list[Row] = []
+        done: list[Row] = []
         for row in rows:
-            if self._is_due(row):
-                await self._redis.xadd(
-                    stream_key(self._service),
-                    {"id": row["_id"], "topic": row["topic"], "body": row["body"]},
-                    maxlen=STREAM_LENGTH,
-                    approximate=True,
-                )
-                self._published[row["_id"]] = time.monotonic()
-                log.debug("outbox.published", topic=row["topic"], id=row["_id"])
-        known = {row["_id"] for row in rows}
-        self._published = {row: at for row, at in self._published.items() if row in known}
-        self._own &= known
-        return len(rows)
-
-    def _is_due(self, row: Mapping[str, Any]) -> bool:
-        last = self._published.get(row["_id"])
-        if last is not None:
-            return time.monotonic() - last > REPUBLISH_SECONDS
-        # Another replica's row is its business, until it has obviously not done it.
-        age = (now() - row["create_time"]).total_seconds()
-        return row["_id"] in self._own or age > POLL_SECONDS
-
-    async def _without_acknowledged(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        left = []
-        for row in rows:
-            missing = [
-                reader
-                for reader in row["readers"]
-                if not await _call(self._redis.sismember(acked_key(self._service, reader), row["_id"]))
-            ]
-            if missing:
-                left.append(row)
+            sent: float | None = next(answers)
+            missing = tuple(reader for reader in row.readers if next(answers) is None)
+            waited = None if sent is None else time.time() - sent
+            if not missing and (row.readers or waited is not None):
+                done.append(row)
                 continue
-            await self._database.raw("_outbox").delete_one({"_id": row["_id"]})
-            for reader in row["readers"]:
-                await _call(self._redis.srem(acked_key(self._service, reader), row["_id"]))
-        return left
+            if len(missing) < len(row.readers):
+                # Kept in the row, so that a wiped Redis does not have it told again to those who know.
+                await self._rows.update_one({"_id": row.id}, {"$set": {"readers": list(missing)}})
+            if row.age > POLL_SECONDS if waited is None else waited > max(REPUBLISH_SECONDS, row.age / 2):
+                due.append(Row(row.id, row.topic, row.body, missing))
+        await self._publish(due)
+        await self._remove(done)
 
+    async def _publish(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for row in rows:
+                fields: dict[Any, Any] = {
+                    "id": row.id,
+                    "topic": row.topic,
+                    "body": row.body,
+                    "readers": ",".join(row.readers),
+                }
+                pipeline.xadd(stream_key(self._service), fields, maxlen=STREAM_LENGTH, approximate=True)
+                pipeline.zadd(sent_key(self._service), {row.id: time.time()})
+            await pipeline.execute()
+        for row in rows:
+            log.debug("outbox.published", topic=row.topic, id=row.id)
 
-async def _call(answer: Any) -> Any:
-    # redis-py's types cover its synchronous twin too: Awaitable[T] | T.
-    return await answer
+    async def _remove(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        await self._rows.delete_many({"_id": {"$in": [row.id for row in rows]}})
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for row in rows:
+                pipeline.zrem(sent_key(self._service), row.id)
+                for reader in row.readers:
+                    pipeline.zrem(acked_key(self._service, reader), row.id)
+            await pipeline.execute()
+
+    async def _forget_old(self) -> None:
+        """Drop what readers acknowledged a second time after the row had gone."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zremrangebyscore(sent_key(self._service), 0, time.time() - SENT_SECONDS)
+            for reader in sorted({reader for readers in self._readers.values() for reader in readers}):
+                pipeline.zremrangebyscore(acked_key(self._service, reader), 0, time.time() - ACKED_SECONDS)
+            await pipeline.execute()

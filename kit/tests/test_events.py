@@ -82,19 +82,16 @@ async def test_an_event_published_twice_takes_effect_once(database, redis_client
     first, second = Reader(database, redis_client), Reader(database, redis_client)
     for number in range(5):
         await put(database, outbox, f"v{number}")
-    await outbox._publish()
-    outbox._published.clear()
-    outbox._own |= {row["_id"] for row in await rows(database)}
-    await outbox._publish()
-    async with running(other.relay, first.reader.run, second.reader.run):
+    async with running(outbox.relay, other.relay, first.reader.run, second.reader.run):
         await until(lambda: _none(rows(database)))
     assert sorted(first.heard + second.heard) == [f"v{number}" for number in range(5)]
 
 
 async def test_a_wiped_redis_loses_no_event(database, redis_client, outbox, monkeypatch):
-    monkeypatch.setattr("cloudly_kit.outbox.REPUBLISH_SECONDS", 0.5)
+    monkeypatch.setattr("cloudly_kit.outbox.POLL_SECONDS", 0.2)
     await put(database, outbox, "v1")
-    await outbox._publish()
+    async with running(outbox.relay):
+        await until(lambda: redis_client.exists("cloudly.event.registry"))
     await redis_client.flushall()
     reader = Reader(database, redis_client)
     async with running(outbox.relay, reader.reader.run):

@@ -92,23 +92,28 @@ async def _run(database: "Database", collection: str, step: Migration, record: d
     documents = database.raw(collection)
     changed = 0
     started = now()
-    while batch := await documents.find({"schema": {"$lt": step.version}}).limit(BATCH).to_list(BATCH):
-        for raw in batch:
+    found = True
+    while found:
+        # Once through all; what others changed meanwhile is left for the next time through.
+        found = False
+        async for raw in documents.find({"schema": {"$lt": step.version}}, batch_size=BATCH):
+            found = True
             old = {"_id": raw["_id"], "etag": raw["etag"], "schema": raw["schema"]}
             new = step.change(raw)
             new["schema"] = step.version
             # The etag stays: for the callers who hold it nothing has changed.
             changed += (await documents.replace_one(old, new)).matched_count
             crashpoint("migrations.after_document")
-        renewed = {**record, "etag": new_etag(), "lease_time": now() + LEASE}
-        if not await _swap(database, record, renewed):
-            log.warning("migration.lease_lost", collection=collection, version=step.version)
-            return
-        record = renewed
+            if record["lease_time"] - now() < LEASE / 2:
+                renewed = {**record, "etag": new_etag(), "lease_time": now() + LEASE}
+                if not await _swap(database, record, renewed):
+                    log.warning("migration.lease_lost", collection=collection, version=step.version)
+                    return
+                record = renewed
     entry = {"version": step.version, "name": step.name, "time": started, "documents": changed}
     done = {**record, "etag": new_etag(), "version": step.version, "owner": "", "history": [*record["history"], entry]}
     if await _swap(database, record, done):
-        log.info("migration.done", collection=collection, version=step.version, name=step.name, documents=changed)
+        log.info("migration.done", collection=collection, version=step.version, step=step.name, documents=changed)
 
 
 async def _swap(database: "Database", old: dict[str, Any], new: dict[str, Any]) -> bool:
