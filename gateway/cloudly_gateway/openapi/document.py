@@ -125,7 +125,13 @@ def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, A
         described = {"description": schema.pop("description")} if "description" in schema else {}
         parameters.append({"name": field["json"], "in": "query", **described, "schema": schema})
     known = set(fields)
-    if http["method"] != "GET" and http["body"] and "etag" in schemas.fields(fields[http["body"]]["type"]):
+    names_one = "{" in http["path"]
+    if (
+        http["method"] != "GET"
+        and names_one
+        and http["body"]
+        and "etag" in schemas.fields(fields[http["body"]]["type"])
+    ):
         known.add("etag")
     for name, header in _HEADER_OF.items():
         if name in known and not (name == "etag" and http["method"] == "GET"):

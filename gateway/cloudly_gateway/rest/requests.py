@@ -142,11 +142,12 @@ def entity_tag(header: str) -> str:
 
 
 def _etag_holder(binding: Binding, message: Message) -> Message | None:
+    # A call that names no existing resource has nothing to compare with.
     if ETAG in message.DESCRIPTOR.fields_by_name:
         return message
-    resource = binding.body or binding.fields[0].split(".")[0] if binding.fields else binding.body
-    if not resource:
+    if not binding.fields:
         return None
+    resource = binding.body or binding.fields[0].split(".")[0]
     field = message.DESCRIPTOR.fields_by_name[resource]
     if field.message_type is None or ETAG not in field.message_type.fields_by_name:
         return None
