@@ -32,9 +32,15 @@ def pages() -> dict[str, str]:
 
 def configuration() -> str:
     """Every environment variable, with its meaning and default."""
-    lines = ["# Configuration", "", "Made by `make docs` from the settings classes. All of it comes from the environment.", ""]
+    lines = [
+        "# Configuration",
+        "",
+        "Made by `make docs` from the settings classes. All of it comes from the environment.",
+        "",
+    ]
     for title, where in SETTINGS.items():
-        rows = [row for row in _rows(where) if title == "All services" or row not in set(_rows(SETTINGS["All services"]))]
+        shared = set() if title == "All services" else set(_rows(SETTINGS["All services"]))
+        rows = [row for row in _rows(where) if row not in shared]
         if rows:
             lines += [f"## {title}", "", "| variable | meaning | default |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines)
@@ -50,7 +56,9 @@ def errors() -> str:
         "| reason | HTTP | gRPC | meaning | what to do |",
         "| --- | --- | --- | --- | --- |",
     ]
-    lines += [f"| {e.name} | {e.http_status} | {e.grpc_code} | {e.meaning} | {e.action} |" for e in catalogue().values()]
+    lines += [
+        f"| {e.name} | {e.http_status} | {e.grpc_code} | {e.meaning} | {e.action} |" for e in catalogue().values()
+    ]
     return "\n".join([*lines, ""])
 
 

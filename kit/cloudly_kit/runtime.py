@@ -145,21 +145,28 @@ class Runtime:
             await server.start()
             await health.set("", 1)
         log.info("service.started", listen=self.settings.listen_address(self.name) if server is not None else "")
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._forever(name, body), name=name) for name, body in self._loops]
-            await self._stop.wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._forever(name, body), name=name) for name, body in self._loops]
+                await self._stop.wait()
+                await self._drain(health)
+                if server is not None:
+                    await server.stop(GRACE_SECONDS)
+                for task in tasks:
+                    task.cancel()
+        finally:
             if server is not None:
-                await health.enter_graceful_shutdown()
-            for drain in self._drains:
-                try:
-                    await asyncio.wait_for(drain(), GRACE_SECONDS)
-                except Exception as error:
-                    log.warning("service.drain_failed", exc_info=error)
-            if server is not None:
-                await server.stop(GRACE_SECONDS)
-            for task in tasks:
-                task.cancel()
+                await server.stop(0)
         log.info("service.stopped")
+
+    async def _drain(self, health: Any) -> None:
+        if health is not None:
+            await health.enter_graceful_shutdown()
+        for drain in self._drains:
+            try:
+                await asyncio.wait_for(drain(), GRACE_SECONDS)
+            except Exception as error:
+                log.warning("service.drain_failed", exc_info=error)
 
     def _server(self) -> tuple[grpc.aio.Server, Any]:
         server = grpc.aio.server(interceptors=[CallInterceptor(self.verifier)], options=SERVER_OPTIONS)

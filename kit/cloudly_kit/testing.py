@@ -258,6 +258,26 @@ class Authority(auth_pb2_grpc.AuthServiceServicer):
         """What the test put into `revoked`."""
         return auth_pb2.CheckRevocationResponse(revoked=request.session_id in self.revoked)
 
+    async def CreateClusterIdentity(
+        self, request: auth_pb2.CreateClusterIdentityRequest, context: Any
+    ) -> auth_pb2.CreateClusterIdentityResponse:
+        """A new jump code each time."""
+        code = f"cloudly_jc_{uuid.uuid4().hex}"
+        return auth_pb2.CreateClusterIdentityResponse(identity_id="m" * 20, jump_code=code)
+
+    async def DeleteClusterIdentity(
+        self, request: auth_pb2.DeleteClusterIdentityRequest, context: Any
+    ) -> auth_pb2.DeleteClusterIdentityResponse:
+        """Nothing is kept, so nothing goes."""
+        return auth_pb2.DeleteClusterIdentityResponse()
+
+    async def IssuePullToken(
+        self, request: auth_pb2.IssuePullTokenRequest, context: Any
+    ) -> auth_pb2.IssuePullTokenResponse:
+        """A token for the registry, as a password."""
+        token = self.issue("cluster", type="machine", audience="registry", cluster=request.cluster_id)
+        return auth_pb2.IssuePullTokenResponse(username=f"cluster-{request.cluster_id}", password=token)
+
     def verifier(self) -> TokenVerifier:
         """A verifier of these tokens."""
 

@@ -121,11 +121,15 @@ class Collection(Generic[D]):
         Raises:
             StaleEtag: it has been changed.
             NotFound: it has been deleted.
+            AlreadyExists: the new value of a unique field is taken.
         """
         later = max(now(), doc.update_time + timedelta(milliseconds=1))
         raw = self._encode(doc.model_copy(update={"etag": new_etag(), "update_time": later}))
         seen = {"_id": doc.id, "etag": doc.etag}
-        result = await self._write(lambda s: self._raw.replace_one(seen, raw, session=s), raw, session)
+        try:
+            result = await self._write(lambda s: self._raw.replace_one(seen, raw, session=s), raw, session)
+        except DuplicateKeyError as error:
+            raise self._taken(raw, error) from error
         if not result.matched_count:
             current = await self._raw.find_one({"_id": doc.id}, session=_driver(session))
             if current is None or current["etag"] != raw["etag"]:
@@ -278,19 +282,20 @@ class Collection(Generic[D]):
         self, raw: Raw, request: RequestKey | None, session: Session | None, error: DuplicateKeyError
     ) -> tuple[D, bool]:
         """What a refused insert means: a repeated request, our own write whose answer was lost, or a taken name."""
-        details = error.details or {}
         if session is None:
             current = await self._raw.find_one({"_id": raw["_id"]})
             if current is not None and current["etag"] == raw["etag"]:
                 return self._decode(raw), False
             if request is not None and (found := await self._by_request(request, None)):
                 return found, True
-        elif request is not None and "request_key" in (details.get("keyPattern") or {}):
+        elif request is not None and "request_key" in ((error.details or {}).get("keyPattern") or {}):
             # The same request ran at the same time; the next run of the transaction finds what it made.
             raise Rerun from error
-        values = [str(value) for field, value in (details.get("keyValue") or {}).items() if field != "scope"]
-        name = values[-1] if values else str(raw["_id"])
-        raise AlreadyExists(self.kind, str(raw.get("name") or name) if "name" in raw else name) from error
+        raise self._taken(raw, error) from error
+
+    def _taken(self, raw: Raw, error: DuplicateKeyError) -> AlreadyExists:
+        values = {**((error.details or {}).get("keyValue") or {"_id": raw["_id"]})}
+        return AlreadyExists(self.kind, str(raw.get("name") or [*values.values()][-1]))
 
 
 def _driver(session: Session | None) -> Any:

@@ -27,6 +27,8 @@ from cloudly_kit.store.documents import Document, label_path, milliseconds
 Kind = Literal["text", "texts", "number", "flag", "time", "labels"]
 
 _COMPARISONS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
+# SecantusDB 0.7 leaves out equal values when `$lte` rides a compound index; beside `$exists` it does not.
+_WITH = {"<=": {"$exists": True}}
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
     |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -122,7 +124,7 @@ class Filters:
             if kind == "text" and isinstance(value, str):
                 return choice.path, {"$regex": "^" + re.escape(value)}
         elif kind in ("number", "time", "text"):
-            return choice.path, {_COMPARISONS[operator]: value}
+            return choice.path, {_COMPARISONS[operator]: value, **_WITH.get(operator, {})}
         raise _wrong(restriction.position, f"{restriction.field!r} does not know {operator!r}")
 
 
