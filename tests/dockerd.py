@@ -1,7 +1,6 @@
 """A Docker engine with Swarm for tests: a private `dockerd`, or the machine's own when CLOUDLY_TEST_DOCKER=host."""
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -11,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ import pytest
 SLOTS = 40
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,9 @@ def why_no_docker() -> str:
         return "" if _answers(_machines_own()) else "CLOUDLY_TEST_DOCKER=host, but no engine answers"
     if os.geteuid() != 0:
         return "a private dockerd needs root"
-    missing = [program for program in ("dockerd", "docker", "ip", "iptables") if shutil.which(program) is None]
+    missing = [
+        program for program in ("dockerd", "docker", "ip", "iptables", "setpriv") if shutil.which(program) is None
+    ]
     return f"not installed: {', '.join(missing)}" if missing else ""
 
 
@@ -65,10 +65,11 @@ def why_no_docker() -> str:
 def running_engine(directory: Path) -> Iterator[DockerEngine]:
     """An engine with Swarm; a private one keeps everything below `directory` (short path) and is gone afterwards."""
     if _wants_the_machines_own():
-        engine = DockerEngine(_machines_own(), "172.17.0.1")
+        engine = DockerEngine(_machines_own(), "")
         if engine.docker("info", "-f", "{{.Swarm.LocalNodeState}}") != "active":
             engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
-        yield engine
+        gateway = engine.docker("network", "inspect", "docker_gwbridge", "-f", "{{(index .IPAM.Config 0).Gateway}}")
+        yield replace(engine, gateway=gateway)
         return
     with _free_slot() as slot, _network(slot), _daemon(slot, directory) as engine:
         yield engine
@@ -137,7 +138,7 @@ def _daemon(slot: int, directory: Path) -> Iterator[DockerEngine]:
     with (directory / "dockerd.log").open("ab") as log:
         process = subprocess.Popen(
             [
-                "dockerd",
+                *("setpriv", "--pdeathsig", "TERM", "dockerd"),
                 f"--data-root={directory}/data",
                 f"--exec-root={directory}/exec",
                 f"--pidfile={directory}/pid",
@@ -151,7 +152,6 @@ def _daemon(slot: int, directory: Path) -> Iterator[DockerEngine]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_end_with_the_parent,
         )
     try:
         _wait_until_it_answers(engine, process, directory)
@@ -199,10 +199,6 @@ def _stop(engine: DockerEngine, process: subprocess.Popen[bytes]) -> None:
             # containerd and its shims are in the same session.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
-
-
-def _end_with_the_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port(address: str) -> int:
