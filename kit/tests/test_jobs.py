@@ -246,15 +246,14 @@ async def test_a_watch_shows_the_log_and_every_state_and_ends_with_the_end(execu
     set_caller(Caller(Identity(id="u", name="ann", type="human"), token="", request_id="r", remote_address=""))
     servicer = ExecutionServicer(executions)
     made = await executions.create("greet", {"name": "Ann"})
-    seen = []
 
     async def watch():
-        async for response in servicer.WatchExecution(pb.WatchExecutionRequest(execution_id=made.id), None):
-            seen.append(response)
+        request = pb.WatchExecutionRequest(execution_id=made.id)
+        return [response async for response in servicer.WatchExecution(request, None)]
 
     watching = asyncio.create_task(watch())
     async with working(executions, redis_client):
-        await asyncio.wait_for(watching, 20)
+        seen = await asyncio.wait_for(watching, 20)
     states = [response.execution.state for response in seen if response.HasField("execution")]
     assert (states[0], states[-1]) == (pb.EXECUTION_STATE_QUEUED, pb.EXECUTION_STATE_SUCCEEDED)
     lines = [response for response in seen if response.HasField("log_line")]
@@ -268,7 +267,16 @@ async def test_a_watch_shows_the_log_and_every_state_and_ends_with_the_end(execu
     assert [response.HasField("log_line") for response in resumed] == [False]
 
 
-def test_a_malformed_task_is_refused_where_it_is_written():
-    for wrong in ({"name": "Bad Name"}, {"schedule": "* * *"}, {"schedule": "0 0 30 2 *"}, {"schedule": "R * * * *"}):
-        with pytest.raises(ValueError):
-            task(**{"name": "good", "timeout_seconds": 1, **wrong})(greet.run)
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"name": "Bad Name"}, "lowercase"),
+        ({"schedule": "* * *"}, "five fields"),
+        ({"schedule": "0 0 30 2 *"}, "next date"),
+        ({"schedule": "R * * * *"}, "random"),
+        ({"timeout_seconds": 0}, "timeout"),
+    ],
+)
+def test_a_malformed_task_is_refused_where_it_is_written(wrong, why):
+    with pytest.raises(ValueError, match=why):
+        task(**{"name": "good", "timeout_seconds": 1, **wrong})(greet.run)
