@@ -1,0 +1,94 @@
+// A dialog: Web Awesome's (focus kept inside, Escape, the page behind inert) with this house's head and foot.
+// Content in the default slot, buttons in `footer`. Emits `closed` when it is gone, for whatever reason.
+import "@awesome.me/webawesome/dist/components/dialog/dialog.js";
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { customElement, property } from "lit/decorators.js";
+
+import { shared } from "../styles/shared";
+import { icon } from "./icon";
+
+@customElement("cl-dialog")
+export class Dialog extends LitElement {
+  @property() heading = "";
+  @property({ type: Boolean, reflect: true }) open = false;
+  /** Whether Escape and the cross close it; off while something runs or must be read first. */
+  @property({ type: Boolean }) locked = false;
+  @property() width = "520px";
+
+  static override styles = [
+    shared,
+    css`
+      wa-dialog {
+        --spacing: 0;
+        --width: var(--dialog-width, 520px);
+        --show-duration: 120ms;
+        --hide-duration: 90ms;
+      }
+      wa-dialog::part(dialog) {
+        border: 1px solid var(--line);
+        border-radius: var(--radius-large);
+        background: var(--raised);
+        color: var(--text);
+        box-shadow: var(--shadow-high);
+      }
+      wa-dialog::part(body) {
+        padding: 0;
+        font: 400 var(--size) / 1.45 var(--font);
+      }
+      header {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        gap: var(--gap-3);
+        padding: var(--gap-4) var(--gap-4) 0 var(--gap-5);
+      }
+      .content {
+        padding: var(--gap-3) var(--gap-5) var(--gap-5);
+      }
+      footer {
+        display: flex;
+        justify-content: flex-end;
+        gap: var(--gap-2);
+        padding: var(--gap-3) var(--gap-5);
+        border-top: 1px solid var(--line);
+        background: var(--sunken);
+        border-radius: 0 0 var(--radius-large) var(--radius-large);
+      }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    this.style.setProperty("--dialog-width", this.width);
+    return html`<wa-dialog
+      label=${this.heading}
+      without-header
+      ?open=${this.open}
+      @wa-hide=${this.hiding}
+      @wa-after-hide=${this.gone}
+    >
+      <header>
+        <h2>${this.heading}</h2>
+        <button type="button" class="quiet icon-only" aria-label="Close" ?hidden=${this.locked} @click=${() => (this.open = false)}>${icon("cross")}</button>
+      </header>
+      <div class="content"><slot></slot></div>
+      <footer><slot name="footer"></slot></footer>
+    </wa-dialog>`;
+  }
+
+  private hiding(event: CustomEvent): void {
+    if (event.target !== event.currentTarget) return;
+    if (this.locked && this.open) event.preventDefault();
+  }
+
+  private gone(event: CustomEvent): void {
+    if (event.target !== event.currentTarget) return;
+    this.open = false;
+    this.dispatchEvent(new CustomEvent("closed"));
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-dialog": Dialog;
+  }
+}

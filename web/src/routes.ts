@@ -1,0 +1,59 @@
+// The dashboard's pages. Each one's code is loaded when it is first visited.
+import { html } from "lit";
+
+import type { Route } from "./router";
+
+export const routes: readonly Route[] = [
+  { path: "/", section: "overview", load: () => import("./views/overview/overview"), render: () => html`<cl-overview></cl-overview>` },
+  { path: "/clusters", section: "clusters", load: () => import("./views/clusters/cluster-list"), render: () => html`<cl-cluster-list></cl-cluster-list>` },
+  {
+    path: "/clusters/:id",
+   
+    section: "clusters",
+    load: () => import("./views/clusters/cluster-page"),
+    render: ({ id }) => html`<cl-cluster-page .clusterId=${id}></cl-cluster-page>`,
+  },
+  {
+    path: "/workloads",
+   
+    section: "workloads",
+    load: () => import("./views/workloads/workload-list"),
+    render: (_, query) => html`<cl-workload-list .clusterId=${query.get("cluster") ?? ""} .only=${query.get("only") ?? ""}></cl-workload-list>`,
+  },
+  {
+    path: "/workloads/new",
+   
+    section: "workloads",
+    load: () => import("./views/workloads/workload-editor"),
+    render: (_, query) => html`<cl-workload-editor .clusterId=${query.get("cluster") ?? ""}></cl-workload-editor>`,
+  },
+  {
+    path: "/workloads/:id",
+   
+    section: "workloads",
+    load: () => import("./views/workloads/workload-page"),
+    render: ({ id }) => html`<cl-workload-page .workloadId=${id}></cl-workload-page>`,
+  },
+  {
+    path: "/workloads/:id/edit",
+   
+    section: "workloads",
+    load: () => import("./views/workloads/workload-editor"),
+    render: ({ id }) => html`<cl-workload-editor .workloadId=${id}></cl-workload-editor>`,
+  },
+  {
+    path: "/deployments",
+   
+    section: "deployments",
+    load: () => import("./views/deployments/deployment-list"),
+    render: (_, query) => html`<cl-deployment-list .only=${query.get("only") ?? ""}></cl-deployment-list>`,
+  },
+  { path: "/images", section: "images", load: () => import("./views/images/image-list"), render: () => html`<cl-image-list></cl-image-list>` },
+  {
+    path: "/images/:id",
+   
+    section: "images",
+    load: () => import("./views/images/image-page"),
+    render: ({ id }) => html`<cl-image-page .imageId=${id}></cl-image-page>`,
+  },
+];

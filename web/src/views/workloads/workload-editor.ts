@@ -1,0 +1,162 @@
+// Creates or changes a workload. A change sends only what was changed, with the etag of what the form was filled from.
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+
+import { newKey } from "../../api/client";
+import { asApiError, type ApiError } from "../../api/errors";
+import type { Workload } from "../../api/records";
+import { createWorkload, getWorkload, updateWorkload } from "../../api/workloads";
+import "../../elements/empty-state";
+import "../../elements/page";
+import "../../elements/problem-box";
+import { toast } from "../../elements/toasts";
+import { navigate } from "../../router";
+import { Watching } from "../../state/collection";
+import { client, clusters, workloads } from "../../state/world";
+import { shared } from "../../styles/shared";
+import { changes, EMPTY, formOf, wishOf, type WorkloadForm } from "./workload-form";
+import "./workload-fields";
+
+@customElement("cl-workload-editor")
+export class WorkloadEditor extends LitElement {
+  /** The workload to change; "" makes a new one. */
+  @property() workloadId = "";
+  /** Where a new one goes, if that is known. */
+  @property() clusterId = "";
+  @state() private form: WorkloadForm | undefined;
+  @state() private loaded: Workload | undefined;
+  @state() private error: ApiError | undefined;
+  @state() private busy = false;
+  private key = newKey();
+  protected readonly watching = new Watching(this, [clusters]);
+
+  static override styles = [
+    shared,
+    css`
+      form {
+        display: grid;
+        gap: var(--gap-4);
+        max-width: 860px;
+      }
+      .end {
+        position: sticky;
+        bottom: 0;
+        display: flex;
+        align-items: center;
+        gap: var(--gap-2);
+        margin-inline: -4px;
+        padding: var(--gap-3) 4px;
+        background: var(--bg);
+        border-top: 1px solid var(--line);
+      }
+      .end .muted {
+        margin-inline-end: auto;
+      }
+    `,
+  ];
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("workloadId") && !changed.has("clusterId")) return;
+    if (this.workloadId === "") this.form = { ...EMPTY, clusterId: this.clusterId };
+    else void this.load();
+  }
+
+  override render(): TemplateResult {
+    const changing = this.workloadId !== "";
+    const back = changing ? `/workloads/${this.workloadId}` : "/workloads";
+    const crumbs = [{ label: "Workloads", href: "/workloads" }, ...(this.loaded ? [{ label: this.loaded.name, href: back }] : [])];
+    const clusterMissing = !changing && clusters.whole && clusters.items.size === 0;
+    return html`<cl-page heading=${changing ? `Edit ${this.loaded?.name ?? "workload"}` : "New workload"} .crumbs=${crumbs}>
+      ${clusterMissing
+        ? html`<div class="panel"><cl-empty symbol="cluster" heading="A workload needs a cluster">
+            <p>There is none yet. Create one first; its agent may connect later.</p>
+            <a class="button primary" href="/clusters?create">Create a cluster</a>
+          </cl-empty></div>`
+        : this.form
+          ? html`<form novalidate @submit=${this.submit}>
+              <cl-workload-fields
+                .form=${this.form}
+                ?changing=${changing}
+                .clusters=${clusters.all()}
+                .violations=${this.error?.violations ?? new Map<string, string>()}
+                @form-changed=${(event: CustomEvent<WorkloadForm>) => (this.form = event.detail)}
+              ></cl-workload-fields>
+              <cl-problem .error=${this.error}>
+                ${this.error?.stale ? html`<button type="button" class="compact" @click=${this.reload}>Load what it is now (drops your changes)</button>` : nothing}
+              </cl-problem>
+              <div class="end">
+                <span class="muted small">${changing ? "Saving makes a new generation; the agent rolls it out." : "Next: push an image to its registry target."}</span>
+                <a class="button" href=${back}>Cancel</a>
+                <button type="submit" class="primary" ?disabled=${this.busy}>${this.busy ? "Saving…" : changing ? "Save" : "Create workload"}</button>
+              </div>
+            </form>`
+          : html`<cl-problem .error=${this.error}></cl-problem>`}
+    </cl-page>`;
+  }
+
+  private async load(): Promise<void> {
+    this.form = undefined;
+    this.error = undefined;
+    try {
+      this.loaded = await getWorkload(client, this.workloadId);
+      this.form = formOf(this.loaded);
+    } catch (error) {
+      this.error = asApiError(error);
+    }
+  }
+
+  private readonly reload = (): void => void this.load();
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy || !this.form) return;
+    this.busy = true;
+    this.error = undefined;
+    try {
+      const saved = await this.save(this.form);
+      if (!saved) return;
+      workloads.put(saved);
+      navigate(`/workloads/${saved.id}`);
+    } catch (error) {
+      this.error = asApiError(error);
+      if (this.error.status !== 0) this.key = newKey();
+      await this.showFirstViolation();
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private async save(form: WorkloadForm): Promise<Workload | undefined> {
+    const wish = wishOf(form);
+    if (!this.loaded) {
+      const made = await createWorkload(client, wish, this.key);
+      toast(`Workload ${made.name} was created.`);
+      return made;
+    }
+    const changed = changes(wishOf(formOf(this.loaded)), wish);
+    if (Object.keys(changed).length === 0) {
+      toast("Nothing was changed.");
+      return undefined;
+    }
+    const saved = await updateWorkload(client, this.loaded.id, changed, this.loaded.etag);
+    toast(`Workload ${saved.name} was saved.`);
+    return saved;
+  }
+
+  /** The eye and the focus go to what has to be corrected. */
+  private async showFirstViolation(): Promise<void> {
+    await this.updateComplete;
+    const fields = this.renderRoot.querySelector("cl-workload-fields");
+    await fields?.updateComplete;
+    const first = fields?.renderRoot.querySelector<HTMLElement>("cl-field:not([violation=''])[violation]");
+    const target = first ?? this.renderRoot.querySelector<HTMLElement>("cl-problem");
+    target?.scrollIntoView({ block: "center" });
+    first?.focus();
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-workload-editor": WorkloadEditor;
+  }
+}
