@@ -82,15 +82,23 @@ class Reconciler:
             except (DockerError, Refused, OSError, TimeoutError) as error:
                 log.warning("docker.away", error=str(error) or repr(error))
                 await asyncio.sleep(1)
+            except Exception:  # an agent that dies of a surprise helps nobody
+                log.exception("reconcile.failed")
+                await asyncio.sleep(2)
 
     async def _reconcile(self, push: coreflow_pb2.ConfigPush) -> None:
         configuration = push.configuration
         cluster_id = configuration.cluster_id
         await self._swarm.prepare()
         desired = {entry.workload.id: specs.wish_of(entry) for entry in configuration.workloads}
-        desired |= await self._traffic.wishes(configuration)
         services = await self._swarm.services(cluster_id)
         seen = {view.key: view for view in map(sight.sight_of, services)}
+        try:
+            desired |= await self._traffic.wishes(configuration)
+        except (DockerError, OSError, TimeoutError) as error:
+            # Workloads come first: coretraffic stays as it is and is tried again in the next round.
+            log.warning("traffic.not_ready", error=str(error) or repr(error))
+            seen = {key: view for key, view in seen.items() if not self._traffic.owns(key)}
         version = credentials_version(self._credentials)
         errors: dict[str, str] = {}
         actions = plan(desired, seen, version)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -135,10 +136,9 @@ class Swarm:
             raise
         return True
 
-    async def import_image(self, tar: bytes, repository: str, tag: str, changes: Sequence[str]) -> None:
-        """Make an image of a tar of its files."""
-        params: Any = [("fromSrc", "-"), ("repo", repository), ("tag", tag)]
-        params += [("changes", change) for change in changes]
+    async def import_image(self, tar: bytes, repository: str, tag: str, change: str) -> None:
+        """Make an image of a tar of its files, with one Dockerfile instruction on top."""
+        params = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": change}
         async with self._docker._query(
             "images/create", method="POST", params=params, data=tar, headers={"Content-Type": "application/x-tar"}
         ) as response:
@@ -147,7 +147,9 @@ class Swarm:
     async def gateway(self) -> str:
         """The address at which containers reach this host."""
         network = await self._call("networks/docker_gwbridge")
-        return str(network["IPAM"]["Config"][0]["Gateway"])
+        pool = network["IPAM"]["Config"][0]
+        # Made by hand with a subnet alone, the network does not tell its gateway: it is the first address.
+        return str(pool.get("Gateway") or ipaddress.ip_network(pool["Subnet"])[1])
 
     async def _update(self, service_id: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         for attempt in range(OUT_OF_SEQUENCE_ATTEMPTS):

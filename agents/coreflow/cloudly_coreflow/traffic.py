@@ -131,7 +131,7 @@ class Traffic:
             tag = hashlib.sha256(content).hexdigest()[:12]
             image = f"{REPOSITORY}:{tag}"
             if not await self._swarm.has_image(image):
-                await self._swarm.import_image(_tar(content), REPOSITORY, tag, ['ENTRYPOINT ["/traefik"]'])
+                await self._swarm.import_image(_tar(content), REPOSITORY, tag, 'ENTRYPOINT ["/traefik"]')
                 log.info("traffic.image_made", image=image)
             self._image = image
         return self._image
