@@ -79,6 +79,8 @@ class Feed(Generic[D]):
         self.catching_up = asyncio.Semaphore(8)
         """Streams of watchers that come back with a cursor older than what this feed remembers."""
         self._decode = decode
+        self._watchers: set[Queue[D]] = set()
+        """All queues, also those that wait for the stream to open."""
         self._queues: set[Queue[D]] = set()
         self._past: deque[Entry[D]] = deque(maxlen=BUFFER)
         self._before: Token = start or {}
@@ -93,15 +95,15 @@ class Feed(Generic[D]):
         """The token after everything that the queues have been given."""
         return self._position
 
-    async def subscribe(self) -> Queue[D]:
-        """A queue of what comes from now on.
+    async def subscribe(self, start: Token | None = None) -> tuple[Queue[D], bool]:
+        """A queue of what comes from now on, and, if this feed remembers that far (the bool), of what came after `start`.
 
         Raises:
             Lost: the stream cannot start where it should.
             Unavailable: the database does not answer.
         """
         queue: Queue[D] = Queue()
-        self._queues.add(queue)
+        self._watchers.add(queue)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 await self._open.wait()
@@ -113,22 +115,25 @@ class Feed(Generic[D]):
         except BaseException:
             self.unsubscribe(queue)
             raise
-        return queue
+        # In one turn of the loop, so that no event is both remembered and given.
+        missed = None if start is None else self._since(start)
+        for entry in missed or ():
+            queue.put(entry)
+        self._queues.add(queue)
+        return queue, missed is not None
 
-    def resume(self, queue: Queue[D], token: Token) -> bool:
-        """Put what came after `token` into an empty queue, if this feed remembers that far; otherwise leave it."""
+    def _since(self, token: Token) -> list[Entry[D]] | None:
+        if token == self._position:
+            return []
         past = list(self._past)
         places = [self._before, *(entry.token for entry in past)]
-        if token not in places:
-            return token == self._position
-        for entry in past[len(places) - 1 - places[::-1].index(token) :]:
-            queue.put(entry)
-        return True
+        return past[places.index(token) :] if token in places else None
 
     def unsubscribe(self, queue: Queue[D]) -> None:
         """The watcher has gone; the last one takes the stream along."""
+        self._watchers.discard(queue)
         self._queues.discard(queue)
-        if not self._queues and not self.closed:
+        if not self._watchers and not self.closed:
             self.closed = True
             self._stream.stop()
 

@@ -63,9 +63,14 @@ class Watches(Generic[D]):
         wanted = None if scopes is None else frozenset(scopes)
         try:
             feed = self._current(start)
-            queue = await feed.subscribe()
+            queue, remembered = await feed.subscribe(start)
             try:
-                source = self._from_cursor(feed, queue, start) if start else self._from_snapshot(feed, queue, wanted)
+                if start is None:
+                    source = self._from_snapshot(feed, queue, wanted)
+                elif remembered:
+                    source = _changes(feed, queue)
+                else:
+                    source = self._from_cursor(feed, queue, start)
                 async for change in source:
                     if change.document is None or wanted is None or change.document.scope in wanted:
                         yield change
@@ -102,13 +107,12 @@ class Watches(Generic[D]):
             yield change
 
     async def _from_cursor(self, feed: Feed[D], queue: Queue[D], start: Token) -> AsyncIterator[Change[D]]:
-        if not feed.resume(queue, start):
-            async for change in self._catch_up(feed, queue, start):
-                yield change
+        async for change in self._catch_up(feed, start):
+            yield change
         async for change in _changes(feed, queue):
             yield change
 
-    async def _catch_up(self, feed: Feed[D], queue: Queue[D], start: Token) -> AsyncIterator[Change[D]]:
+    async def _catch_up(self, feed: Feed[D], start: Token) -> AsyncIterator[Change[D]]:
         """What happened since `start`, from a stream of its own, until the feed can take over."""
         if feed.catching_up.locked():
             raise Lost("too many watchers come back at once")
