@@ -1,6 +1,5 @@
 """Machine identities of clusters: jump codes, what they are traded for, and pull tokens."""
 
-import contextlib
 import hmac
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +12,7 @@ from cloudly_kit.store import Session as Transaction
 
 from cloudly_auth.names import CLUSTER_PREFIX
 from cloudly_auth.revocations import Revocations
-from cloudly_auth.store import AuthStore, ClusterIdentity, Credential
+from cloudly_auth.store import AuthStore, ClusterIdentity, Credential, Revocation
 from cloudly_auth.tokens import LIFETIMES, Tokens
 
 log = structlog.get_logger()
@@ -43,40 +42,38 @@ class Machines:
         jump_code = new_secret(JUMP_CODE_PREFIX)
         ends = datetime.now(UTC) + timedelta(seconds=overlap_seconds)
 
-        async def work(transaction: Transaction) -> list[Credential]:
+        async def work(transaction: Transaction) -> list[Revocation]:
             earlier = await self._store.credentials.find_all(scope=identity.id, session=transaction)
-            ending = [known for known in earlier if known.expire_time is None or known.expire_time > ends]
-            for known in ending:
-                shortened = known.model_copy(update={"expire_time": ends})
-                await self._store.credentials.replace(shortened, session=transaction)
             hashed = hash_secret(jump_code)
             credential = Credential(id=_credential_id(hashed), scope=identity.id, secret_hash=hashed)
             await self._store.credentials.insert(credential, session=transaction)
-            return ending
+            return [await self._shorten(known, ends, transaction) for known in earlier if not _ends_by(known, ends)]
 
-        ending = await self._store.database.transaction(work)
+        revocations = await self._store.database.transaction(work)
         crashpoint("auth.machines.create.after_write")
-        # Tokens that were bought with the earlier codes end with them; a legacy one would live on for a day.
-        for known in ending:
-            await self._revocations.add(known.id, _LONGEST_EXCHANGED, effective=ends)
-        log.info("auth.jump_code_made", cluster=cluster_id, identity=identity.id, ending=len(ending))
+        await self._revocations.announce(revocations)
+        log.info("auth.jump_code_made", cluster=cluster_id, identity=identity.id, earlier_codes=len(revocations))
         return identity, jump_code
 
     async def delete_cluster_identity(self, cluster_id: str) -> None:
         """Revoke the identity with all its codes and tokens; nothing happens when there is none."""
-        identity = await self._store.cluster_identities.find(_identity_id(cluster_id))
-        if identity is None:
-            return
-        # Refused first, forgotten afterwards: whoever repeats this after a crash still finds what is left to do.
-        await self._revocations.add(identity.id, LIFETIMES[REGISTRY_AUDIENCE])
-        for credential in await self._store.credentials.find_all(scope=identity.id):
-            await self._revocations.add(credential.id, _LONGEST_EXCHANGED)
-            crashpoint("auth.machines.delete.after_revocation")
-            with contextlib.suppress(NotFound):
-                await self._store.credentials.delete(credential.id)
-        with contextlib.suppress(NotFound):
-            await self._store.cluster_identities.delete(identity.id)
-        log.info("auth.cluster_identity_deleted", cluster=cluster_id, identity=identity.id)
+        identity_id = _identity_id(cluster_id)
+
+        async def work(transaction: Transaction) -> list[Revocation]:
+            if await self._store.cluster_identities.find(identity_id, session=transaction) is None:
+                return []
+            await self._store.cluster_identities.delete(identity_id, session=transaction)
+            revoked = [await self._revocations.record(identity_id, LIFETIMES[REGISTRY_AUDIENCE], transaction)]
+            for credential in await self._store.credentials.find_all(scope=identity_id, session=transaction):
+                await self._store.credentials.delete(credential.id, session=transaction)
+                revoked.append(await self._revocations.record(credential.id, _LONGEST_EXCHANGED, transaction))
+            return revoked
+
+        revocations = await self._store.database.transaction(work)
+        crashpoint("auth.machines.delete.after_write")
+        if revocations:
+            await self._revocations.announce(revocations)
+            log.info("auth.cluster_identity_deleted", cluster=cluster_id, identity=identity_id)
 
     async def exchange(self, secret: str, audience: str) -> tuple[str, Identity]:
         """A short token for a machine's long-lived secret.
@@ -109,6 +106,12 @@ class Machines:
         assert identity.expire_time is not None
         return identity.name, token, identity.expire_time
 
+    async def _shorten(self, known: Credential, ends: datetime, transaction: Transaction) -> Revocation:
+        # Tokens that were bought with the code end with it; a legacy one would live on for a day.
+        shortened = known.model_copy(update={"expire_time": ends})
+        await self._store.credentials.change(known.id, lambda _: shortened, session=transaction)
+        return await self._revocations.record(known.id, _LONGEST_EXCHANGED, transaction, effective=ends)
+
     async def _identity(self, cluster_id: str, cluster_name: str) -> ClusterIdentity:
         identity_id = _identity_id(cluster_id)
         found = await self._store.cluster_identities.find(identity_id)
@@ -128,6 +131,10 @@ class Machines:
 
 def _identity_id(cluster_id: str) -> str:
     return derived_id("cluster-identity", cluster_id)
+
+
+def _ends_by(credential: Credential, time: datetime) -> bool:
+    return credential.expire_time is not None and credential.expire_time <= time
 
 
 def _credential_id(hashed: str) -> str:

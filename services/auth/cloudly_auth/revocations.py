@@ -5,12 +5,13 @@ announcements are made again from Mongo at every start of auth, every minute, an
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from cloudly_kit.crashpoint import crashpoint
-from cloudly_kit.errors import AlreadyExists
 from cloudly_kit.identity import CLOCK_SKEW_SECONDS, REVOKED_KEY
+from cloudly_kit.store import Session as Transaction
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -34,34 +35,37 @@ class Revocations:
         self._told_run = ""
         self._told_at = -TELL_AGAIN_SECONDS
 
-    async def add(self, sid: str, longest_token: timedelta, *, effective: datetime | None = None) -> None:
-        """Have tokens with this sid refused, from now or from `effective` on. Repeating it changes nothing.
+    async def record(
+        self, sid: str, longest_token: timedelta, transaction: Transaction, *, effective: datetime | None = None
+    ) -> Revocation:
+        """Write, together with its reason, that tokens with this sid are refused from now or from `effective` on.
 
-        `longest_token` is the longest life of a token with this sid; afterwards the revocation is forgotten.
+        Write the reason first, so that two who do the same at once meet there; `announce` what this answers afterwards.
+        `longest_token` is the longest life of a token with this sid; after that the revocation is forgotten.
         """
-        now = datetime.now(UTC)
-        begins = effective or now
+        begins = effective or datetime.now(UTC)
         until = begins + longest_token + timedelta(seconds=2 * CLOCK_SKEW_SECONDS)
-        revocation = Revocation(id=sid, effective_time=begins, until_time=until)
+        earlier = await self._store.revocations.find(sid, session=transaction)
+        if earlier is None:
+            revocation = Revocation(id=sid, effective_time=begins, until_time=until)
+            recorded, _ = await self._store.revocations.insert(revocation, session=transaction)
+            return recorded
+        # An earlier one may begin later (a jump code that runs out) or end sooner.
+        begins, until = min(begins, earlier.effective_time), max(until, earlier.until_time)
+        return await self._store.revocations.change(
+            sid,
+            lambda old: old.model_copy(update={"effective_time": begins, "until_time": until}),
+            session=transaction,
+        )
+
+    async def announce(self, revocations: Sequence[Revocation]) -> None:
+        """Tell the verifiers what was recorded; a Redis that is away is told when it is back."""
+        crashpoint("auth.revocations.announce.before")
         try:
-            await self._store.revocations.insert(revocation)
-        except AlreadyExists:
-            # An earlier one may begin later (a jump code that runs out) or end sooner.
-            revocation = await self._store.revocations.change(
-                sid,
-                lambda old: old.model_copy(
-                    update={
-                        "effective_time": min(old.effective_time, begins),
-                        "until_time": max(old.until_time, until),
-                    }
-                ),
-            )
-        crashpoint("auth.revocations.add.after_write")
-        try:
-            await self._announce([revocation])
+            await self._announce(revocations)
         except (RedisError, OSError) as error:
             self._told_run = ""
-            log.warning("auth.revocation_announced_later", sid=sid, error=type(error).__name__)
+            log.warning("auth.revocations_announced_later", count=len(revocations), error=type(error).__name__)
 
     async def is_revoked(self, sid: str) -> bool:
         """What Mongo says; for verifiers while Redis is away."""
@@ -94,7 +98,7 @@ class Revocations:
             log.info("auth.revocations_announced", count=len(everything))
         self._told_run, self._told_at = run, now
 
-    async def _announce(self, revocations: list[Revocation]) -> None:
+    async def _announce(self, revocations: Sequence[Revocation]) -> None:
         now = datetime.now(UTC)
         async with self._redis.pipeline(transaction=False) as pipe:
             for revocation in revocations:

@@ -21,9 +21,10 @@ from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import Conflict, CredentialsInvalid, StaleEtag, TokenExpired, TokenRevoked
 from cloudly_kit.identity import AUDIENCE, Identity
 from cloudly_kit.ids import hash_secret
+from cloudly_kit.store import Session as Transaction
 
 from cloudly_auth.revocations import Revocations
-from cloudly_auth.store import ROOT, AuthStore, Ending, Session, User
+from cloudly_auth.store import ROOT, AuthStore, Ending, Revocation, Session, User
 from cloudly_auth.tokens import LIFETIMES, Tokens
 
 log = structlog.get_logger()
@@ -122,16 +123,20 @@ class Sessions:
 
     async def end(self, session_id: str) -> None:
         """End a session: its tokens are refused from now on. One that is unknown or over stays so."""
-        session = await self._store.sessions.find(session_id)
-        if session is None:
-            return
-        await self._revocations.add(session.id, LIFETIMES[session.audience])
-        crashpoint("auth.sessions.end.after_revocation")
         now = datetime.now(UTC)
-        await self._store.sessions.change(
-            session.id, lambda old: old.model_copy(update={"open": False, "end_time": now}) if old.open else None
-        )
-        log.info("auth.session_ended", session=session.id, user=session.scope)
+
+        async def work(transaction: Transaction) -> Revocation | None:
+            session = await self._store.sessions.find(session_id, session=transaction)
+            if session is None or not session.open:
+                return None
+            closed = session.model_copy(update={"open": False, "end_time": now})
+            await self._store.sessions.change(session_id, lambda _: closed, session=transaction)
+            return await self._revocations.record(session_id, LIFETIMES[session.audience], transaction)
+
+        revocation = await self._store.database.transaction(work)
+        if revocation is not None:
+            await self._revocations.announce([revocation])
+            log.info("auth.session_ended", session=session_id)
 
     async def carry_out(self, ending: Ending) -> None:
         """End all sessions that an ending is about. Repeating it changes nothing."""

@@ -258,5 +258,5 @@ async def signs_with(auth, kid: str) -> bool:
 
 async def until(holds: Any, seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - another process's state
+        while not await holds():
             await asyncio.sleep(0.2)
