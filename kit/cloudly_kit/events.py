@@ -60,13 +60,13 @@ Handler = Callable[[Event, Session], Awaitable[None]]
 
 
 class SeenDocument(Document):
-    """The id of an event that has taken effect."""
+    """An event that has taken effect; the id is `<event>@<reader>`, the scope its source."""
 
     seen_time: datetime = Field(default_factory=now)
 
 
 class DeadDocument(Document):
-    """An event that was given up; scope is its source."""
+    """An event that was given up; the id is `<event>@<reader>`, the scope its source."""
 
     topic: str
     body: bytes
@@ -186,19 +186,23 @@ class EventReader:
 
     async def _take_effect(self, event: Event, handler: Handler) -> None:
         async def work(session: Session) -> None:
-            await self._seen.insert(SeenDocument(id=event.id, scope=self._source), session=session)
+            await self._seen.insert(SeenDocument(id=self._own(event), scope=self._source), session=session)
             await handler(event, session)
 
-        if await self._seen.find(event.id) is not None:
+        if await self._seen.find(self._own(event)) is not None:
             return
         crashpoint("events.before_effect")
         try:
             await self._database.transaction(work)
         except AlreadyExists as error:
             # Another replica was faster; an AlreadyExists of the handler's own is its failure.
-            if await self._seen.find(event.id) is None:
+            if await self._seen.find(self._own(event)) is None:
                 raise error from None
         crashpoint("events.after_effect")
+
+    def _own(self, event: Event) -> str:
+        """The event as this reader's own: a service may have several readers."""
+        return f"{event.id}@{self._group}"
 
     async def _failed(self, entry: Entry, event: Event, error: Exception) -> None:
         FAILURES.labels(self._source, self._group, event.topic).inc()
@@ -217,7 +221,7 @@ class EventReader:
         self._failures[entry[0]] = Failure(entry, count, tries, time.monotonic() + pause)
 
     async def _put_aside(self, entry_id: bytes, event: Event, error: str) -> None:
-        dead = DeadDocument(id=event.id, scope=self._source, topic=event.topic, body=event.body, error=error)
+        dead = DeadDocument(id=self._own(event), scope=self._source, topic=event.topic, body=event.body, error=error)
         try:
             await self._dead.insert(dead)
         except AlreadyExists:

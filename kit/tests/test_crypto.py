@@ -1,11 +1,10 @@
-"""Envelope encryption, and leases."""
+"""Envelope encryption."""
 
 import json
 import stat
 
 import pytest
 from cloudly_kit.crypto import CannotOpen, Envelope, Sealed
-from cloudly_kit.leases import Lease
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,14 +48,3 @@ def test_a_malformed_master_key_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CLOUDLY_MASTER_KEY", "short")
     with pytest.raises(ValueError, match="bytes|base64"):
         Envelope.load(tmp_path)
-
-
-async def test_a_lease_has_one_owner_until_it_runs_out(redis_client):
-    one, two = (Lease(redis_client, "lease", owner, 0.2) for owner in ("one", "two"))
-    assert await one.acquire()
-    assert not await two.acquire()
-    await two.release()
-    assert await one.renew()
-    await one.release()
-    assert await two.acquire()
-    assert not await one.renew()

@@ -129,6 +129,17 @@ async def test_an_execution_that_nobody_takes_up_is_ended_at_its_deadline_by_upk
     assert not await executions.queue.holds(made.id)
 
 
+async def test_a_deadline_holds_while_redis_is_away(database: Database, own_redis: RedisServer):
+    redis = Redis.from_url(own_redis.url)
+    executions = Executions(database, redis, SERVICE, TASKS)
+    await executions.ensure()
+    made = await executions.create("hang")
+    own_redis.kill()
+    await Upkeep(executions).once(datetime.now(UTC) + timedelta(seconds=10))
+    assert (await executions.get(made.id)).state is State.FAILED
+    await redis.aclose()
+
+
 async def test_a_waiting_execution_is_cancelled_at_once_and_leaves_no_ghost(executions, redis_client):
     made = await executions.create("greet", {"name": "Ann"})
     assert (await executions.cancel(made.id)).state is State.CANCELLED
