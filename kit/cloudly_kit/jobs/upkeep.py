@@ -30,14 +30,21 @@ class Upkeep:
             await asyncio.sleep(self._interval)
 
     async def once(self, now: datetime) -> None:
-        """One round: deadlines, forgotten jobs, cancels that got lost."""
-        for record in await self._executions.unfinished():
-            if record.deadline_time + GRACE < now:
-                error = f"it was still {record.state} at its deadline, {record.deadline_time:%Y-%m-%dT%H:%M:%SZ}"
-                if await self._executions.end_unattended(record, State.FAILED, error):
-                    log.error("execution.past_deadline", execution=record.id, task=record.task, was=record.state)
+        """One round: deadlines first, since they need no Redis, then forgotten jobs and cancels that got lost.
+
+        Raises:
+            RedisError: Redis is away, so nobody knows what it forgot.
+        """
+        unfinished = await self._executions.unfinished()
+        late = [record for record in unfinished if record.deadline_time + GRACE < now]
+        for record in late:
+            error = f"it was still {record.state} at its deadline, {record.deadline_time:%Y-%m-%dT%H:%M:%SZ}"
+            if await self._executions.end_unattended(record, State.FAILED, error):
+                log.error("execution.past_deadline", execution=record.id, task=record.task, was=record.state)
+        for record in unfinished:
+            if record in late or record.create_time + GRACE > now:
                 continue
-            if record.create_time + GRACE < now and not await self._executions.queue.holds(record.id):
+            if not await self._executions.queue.holds(record.id):
                 await self._executions.queue.put_again(record.id, record.attempt)
                 log.warning("execution.enqueued_again", execution=record.id, attempt=record.attempt)
             if record.cancel_requested:

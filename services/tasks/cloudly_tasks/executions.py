@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from cloudly.executions.v1 import execution_pb2 as pb
-from cloudly_kit.errors import DeadlineExceeded, InvalidPageToken, NotFound, Unavailable
+from cloudly_kit.errors import DeadlineExceeded, InvalidPageToken, NotFound, Unavailable, Unimplemented
 
 from cloudly_tasks.owners import Owner
 
@@ -81,6 +81,9 @@ class Cursor:
         request.page_token = token
         try:
             page = await self._owner.list_executions(request)
+        except Unimplemented:
+            # A version that has no execution service has no executions to show.
+            page = pb.ListExecutionsResponse()
         except (Unavailable, DeadlineExceeded) as error:
             log.warning("executions.owner_left_out", owner=self._owner.name, error=error.message)
             self.away = True

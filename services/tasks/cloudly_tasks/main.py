@@ -2,10 +2,10 @@
 
 from cloudly.executions.v1 import execution_pb2_grpc
 from cloudly.tasks.v1 import task_pb2_grpc
-from cloudly_kit import jobs, runtime
+from cloudly_kit import jobs
 from cloudly_kit.config import SERVICES
 from cloudly_kit.outbox import Outbox
-from cloudly_kit.runtime import Runtime
+from cloudly_kit.runtime import Runtime, run
 
 from cloudly_tasks.config import Settings
 from cloudly_tasks.events import PUBLISHES
@@ -18,39 +18,41 @@ from cloudly_tasks.servicer import ExecutionServicer, TaskServicer
 from cloudly_tasks.store import TasksStore
 from cloudly_tasks.tasks import Tasks
 
+NAME = "tasks"
+
 
 async def serve(settings: Settings) -> None:
     """Serve the gRPC surface until told to stop."""
-    async with Runtime("tasks", settings) as process:
-        executions = jobs.Executions(process.database, process.redis, "tasks", TASKS)
-        outbox = Outbox(process.database, process.redis, "tasks", PUBLISHES)
-        await TasksStore(process.database).ensure()
+    async with Runtime(NAME, settings) as runtime:
+        executions = jobs.Executions(runtime.database, runtime.redis, NAME, TASKS)
+        outbox = Outbox(runtime.database, runtime.redis, NAME, PUBLISHES)
+        await TasksStore(runtime.database).ensure()
         await executions.ensure()
-        own = OwnTasks("tasks", jobs.TaskServicer(executions), jobs.ExecutionServicer(executions))
+        own = OwnTasks(NAME, jobs.TaskServicer(executions), jobs.ExecutionServicer(executions))
         owners: dict[str, Owner] = {
-            name: own if name == own.name else RemoteOwner(name, process.channel(name)) for name in SERVICES
+            name: own if name == own.name else RemoteOwner(name, runtime.channel(name)) for name in SERVICES
         }
-        process.serve(task_pb2_grpc.add_TaskServiceServicer_to_server, TaskServicer(Tasks(owners)))
-        process.serve(
+        runtime.serve(task_pb2_grpc.add_TaskServiceServicer_to_server, TaskServicer(Tasks(owners)))
+        runtime.serve(
             execution_pb2_grpc.add_ExecutionServiceServicer_to_server, ExecutionServicer(AllExecutions(owners))
         )
-        process.background("outbox", outbox.relay)
-        process.background("upkeep", jobs.Upkeep(executions).run)
-        await process.run()
+        runtime.background("outbox", outbox.relay)
+        runtime.background("upkeep", jobs.Upkeep(executions).run)
+        await runtime.run()
 
 
-async def build(process: Runtime, settings: Settings) -> HealthChecks:
+async def build(runtime: Runtime, settings: Settings) -> HealthChecks:
     """What the tasks work on, in a worker."""
-    store = TasksStore(process.database)
+    store = TasksStore(runtime.database)
     await store.ensure()
-    return HealthChecks(store, HealthProbe(process.channel, settings.health_check_seconds), SERVICES)
+    return HealthChecks(store, HealthProbe(runtime.channel, settings.health_check_seconds), SERVICES)
 
 
 def main() -> None:
     """The gRPC process."""
-    runtime.run(serve, Settings, "tasks")
+    run(serve, Settings, NAME)
 
 
 def worker() -> None:
     """The worker process."""
-    jobs.run_worker("tasks", Settings, TASKS, build)
+    jobs.run_worker(NAME, Settings, TASKS, build)
