@@ -1,0 +1,243 @@
+"""kill -9 between a write and its acknowledgement: what was begun is finished or never was, and the system works."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from cloudly.auth.v1 import auth_pb2, user_pb2
+from cloudly_auth.config import Settings
+from cloudly_auth.signing_keys import KeyRing, KeyState
+from cloudly_auth.tokens import LONGEST_LIFETIME
+from cloudly_kit.crypto import Envelope
+from cloudly_kit.errors import CredentialsInvalid, DomainError, TokenRevoked
+from cloudly_kit.ids import new_id
+from google.protobuf.field_mask_pb2 import FieldMask
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+KILLED = 137
+PASSWORD = "a long enough passphrase"
+
+
+class Process:
+    """Auth as a process of its own."""
+
+    def __init__(self, settings: Settings, crashpoint: str = "") -> None:
+        self.settings = settings
+        environment = {
+            "MONGODB_URL": settings.mongodb_url.get_secret_value(),
+            "MONGODB_NAME": settings.mongodb_name,
+            "REDIS_URL": settings.redis_url.get_secret_value(),
+            "CLOUDLY_DATA_DIR": str(settings.data_dir),
+            "CLOUDLY_AUTH_LISTEN": settings.auth_listen,
+            "CLOUDLY_AUTH_ADDRESS": settings.auth_listen,
+            "SERVEZONE_ADMINACCOUNT": settings.admin_account.get_secret_value(),
+            "CLOUDLY_CRASHPOINT": crashpoint,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cloudly_auth.main"],
+            env={**os.environ, **environment},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    async def ended(self) -> int:
+        return await asyncio.to_thread(self.process.wait, 30)
+
+    async def serving(self) -> None:
+        options = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200))
+        async with grpc.aio.insecure_channel(self.settings.auth_listen, options=options) as channel:
+            check = health_pb2_grpc.HealthStub(channel).Check
+            async with asyncio.timeout(30):
+                while True:
+                    assert self.process.poll() is None, self.process.stderr.read()
+                    try:
+                        await check(health_pb2.HealthCheckRequest(), timeout=1)
+                    except grpc.aio.AioRpcError:
+                        await asyncio.sleep(0.05)
+                    else:
+                        return
+
+    async def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            await asyncio.to_thread(self.process.wait, 20)
+        self.process.stderr.close()
+
+
+@asynccontextmanager
+async def running(settings: Settings, crashpoint: str = "") -> AsyncIterator[Process]:
+    process = Process(settings, crashpoint)
+    try:
+        await process.serving()
+        yield process
+    finally:
+        await process.stop()
+
+
+@asynccontextmanager
+async def dying(settings: Settings, crashpoint: str) -> AsyncIterator[Process]:
+    """A process that has died of its crash point by the end of the block."""
+    async with running(settings, crashpoint) as process:
+        yield process
+        assert await process.ended() == KILLED
+
+
+@pytest.mark.parametrize("place", ["before_write", "after_write"])
+async def test_a_start_killed_at_the_first_admin_is_repeated(settings: Settings, caller_of, store: Any, place: str):
+    process = Process(settings, f"auth.users.bootstrap.{place}")
+    assert await process.ended() == KILLED
+    await process.stop()
+    async with running(settings):
+        assert (await caller_of.login()).identity.name == "root"
+    assert len(await store.admins()) == 1
+
+
+@pytest.mark.parametrize("place", ["before_write", "after_write"])
+async def test_a_user_being_made_is_made_once(replica: Any, caller_of, store: Any, place: str):
+    user = user_pb2.User(name="ada", roles=["viewer"], password=PASSWORD)
+    request = user_pb2.CreateUserRequest(user=user, request_id=new_id())
+    async with dying(replica(1), f"auth.users.create.{place}"):
+        token = await caller_of.at(replica(1)).admin()
+        with pytest.raises(DomainError):
+            await caller_of.at(replica(1)).users(token).CreateUser(request)
+    async with running(replica(2)):
+        auth = caller_of.at(replica(2))
+        made = (await auth.users(token).CreateUser(request)).user
+        assert (await auth.login("ada")).identity.id == made.id
+        users = (await auth.users(token).ListUsers(user_pb2.ListUsersRequest())).users
+        assert sorted(user.name for user in users) == ["ada", "root"]
+
+
+@pytest.mark.parametrize("what", ["update", "delete"])
+async def test_sessions_end_although_the_process_died_before_ending_them(
+    replica: Any, caller_of, store: Any, what: str
+):
+    async with dying(replica(1), f"auth.users.{what}.after_write"):
+        auth = caller_of.at(replica(1))
+        token = await auth.admin()
+        user = await auth.add_user("ada", "viewer", token=token)
+        sessions = [await auth.login("ada", audience=audience) for audience in ("cloudly", "cloudly-legacy")]
+        changed = user_pb2.User(id=user.id, disabled=True)
+        with pytest.raises(DomainError):
+            if what == "update":
+                mask = FieldMask(paths=["disabled"])
+                await auth.users(token).UpdateUser(user_pb2.UpdateUserRequest(user=changed, update_mask=mask))
+            else:
+                await auth.users(token).DeleteUser(user_pb2.DeleteUserRequest(user_id=user.id))
+    async with running(replica(2)):
+        auth = caller_of.at(replica(2))
+        with pytest.raises(CredentialsInvalid):
+            await auth.login("ada")
+        for session in sessions:
+            await until_revoked(auth, session.access_token)
+    assert await store.endings.find_all(scope="-") == []
+
+
+async def test_a_logout_that_died_before_it_was_announced_has_happened(replica: Any, caller_of):
+    async with dying(replica(1), "auth.revocations.announce.before"):
+        auth = caller_of.at(replica(1))
+        session = await auth.login()
+        with pytest.raises(DomainError):
+            await auth.auth(session.access_token).Logout(auth_pb2.LogoutRequest())
+    async with running(replica(2)):
+        auth = caller_of.at(replica(2))
+        await until_revoked(auth, session.access_token)
+        with pytest.raises(TokenRevoked):
+            await auth.refresh(session.refresh_token)
+
+
+async def test_a_refresh_whose_answer_was_lost_is_answered_by_the_next_process(replica: Any, caller_of):
+    async with running(replica(2)), dying(replica(1), "auth.sessions.refresh.after_write"):
+        first, second = caller_of.at(replica(1)), caller_of.at(replica(2))
+        session = await first.login()
+        with pytest.raises(DomainError):
+            await first.refresh(session.refresh_token)
+        following = await second.refresh(session.refresh_token)
+        assert (await second.refresh(following.refresh_token)).access_token
+
+
+@pytest.mark.parametrize("place", ["after_identity", "after_write"])
+async def test_a_jump_code_whose_answer_was_lost_is_made_again(replica: Any, caller_of, store: Any, place: str):
+    cluster = new_id()
+    async with dying(replica(1), f"auth.machines.create.{place}"):
+        with pytest.raises(DomainError):
+            await caller_of.at(replica(1)).jump_code(cluster)
+    async with running(replica(2)):
+        auth = caller_of.at(replica(2))
+        code = await auth.jump_code(cluster)
+        identity = (await auth.exchange(code)).identity
+        assert identity.cluster_id == cluster
+    endless = [one for one in await store.credentials.find_all(scope=identity.id) if one.expire_time is None]
+    assert len(endless) == 1, "the code that nobody saw ends"
+
+
+async def test_a_cluster_identity_whose_deletion_was_not_answered_is_gone(replica: Any, caller_of):
+    cluster = new_id()
+    async with dying(replica(1), "auth.machines.delete.after_write"):
+        auth = caller_of.at(replica(1))
+        code = await auth.jump_code(cluster)
+        bought = await auth.exchange(code)
+        clusters = auth.auth(await auth.service("clusters"))
+        with pytest.raises(DomainError):
+            await clusters.DeleteClusterIdentity(auth_pb2.DeleteClusterIdentityRequest(cluster_id=cluster))
+    async with running(replica(2)):
+        auth = caller_of.at(replica(2))
+        await until_revoked(auth, bought.access_token)
+        with pytest.raises(CredentialsInvalid):
+            await auth.exchange(code)
+        clusters = auth.auth(await auth.service("clusters"))
+        await clusters.DeleteClusterIdentity(auth_pb2.DeleteClusterIdentityRequest(cluster_id=cluster))
+
+
+ROTATE = """
+import asyncio, sys
+from motor.motor_asyncio import AsyncIOMotorClient
+from pathlib import Path
+from cloudly_auth.signing_keys import KeyRing
+from cloudly_auth.tokens import LONGEST_LIFETIME
+from cloudly_kit.crypto import Envelope
+from cloudly_kit.store import Database
+
+async def main(url, name, keys):
+    database = Database(AsyncIOMotorClient(url, tz_aware=True), name)
+    await KeyRing(database, Envelope.load(Path(keys)), longest_token=LONGEST_LIFETIME).rotate()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("place", "turned"), [("before_write", False), ("after_write", True)])
+async def test_a_rotation_killed_anywhere_leaves_a_whole_ring(auth, store: Any, place: str, turned: bool):
+    token = await auth.admin()
+    ring = KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    before, _ = await ring.signer()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ROTATE,
+        auth.settings.mongodb_url.get_secret_value(), store.database.name, str(auth.settings.keys_dir),
+        env={**os.environ, "CLOUDLY_CRASHPOINT": f"auth.keys.rotate.{place}"},
+    )  # fmt: skip
+    assert await process.wait() == KILLED
+    ring = KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    active, _ = await ring.signer()
+    assert (active != before) is turned
+    states = [key.state for key in await ring.published()]
+    assert states.count(KeyState.ACTIVE) == states.count(KeyState.NEXT) == 1
+    assert (await auth.identity(token)).name == "root"
+    assert (await auth.identity(await auth.admin())).name == "root"
+    assert await ring.rotate() != active
+
+
+async def until_revoked(auth, token: str, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await auth.identity(token)
+            except TokenRevoked:
+                return
+            await asyncio.sleep(0.05)
