@@ -2,9 +2,8 @@
 
 from cloudly.clusters.v1 import cluster_pb2_grpc, deployment_pb2_grpc, node_pb2_grpc, workload_pb2_grpc
 from cloudly.coreflow.v1 import coreflow_pb2_grpc
-from cloudly.executions.v1 import execution_pb2_grpc
 from cloudly_kit.events import EventReader
-from cloudly_kit.jobs import Executions, ExecutionServicer, run_worker
+from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.runtime import Runtime, run
 
 from cloudly_clusters import events
@@ -61,7 +60,7 @@ async def serve(settings: Settings) -> None:
             coreflow_pb2_grpc.add_CoreflowServiceServicer_to_server,
             CoreflowServicer(streams, settings.lease_seconds),
         )
-        runtime.serve(execution_pb2_grpc.add_ExecutionServiceServicer_to_server, ExecutionServicer(executions))
+        serve_jobs(runtime, executions)
 
         pushes = Pushes(store, workloads, runtime.hints)
         handlers = events.handlers(pushes)
