@@ -10,7 +10,9 @@ class Settings(ServiceSettings):
     """The gateway's settings."""
 
     listen: str = Field(
-        "127.0.0.1:7100", validation_alias="CLOUDLY_GATEWAY_LISTEN", description="host:port of the HTTP server."
+        "0.0.0.0:7080",
+        validation_alias="CLOUDLY_GATEWAY_LISTEN",
+        description="host:port of the HTTP server.",
     )
     web_dir: Path | None = Field(
         None,

@@ -55,13 +55,14 @@ class Envelope:
             ValueError: the key or the file is malformed.
         """
         given = os.environ.get(VARIABLE, "")
-        if given:
-            return cls({ENVIRONMENT_KEY_ID: _decoded(given, VARIABLE)}, ENVIRONMENT_KEY_ID)
         path = keys_dir / FILE
-        if not path.exists():
+        if not given and not path.exists():
             make_master_key(path)
-        stored = json.loads(path.read_text())
-        return cls({key_id: _decoded(text, str(path)) for key_id, text in stored["keys"].items()}, stored["current"])
+        keys, current = _read(path) if path.exists() else ({}, "")
+        if given:
+            # What the file's keys sealed before stays readable, and is re-wrapped by the next rotation.
+            keys, current = {**keys, ENVIRONMENT_KEY_ID: _decoded(given, VARIABLE)}, ENVIRONMENT_KEY_ID
+        return cls(keys, current)
 
     def seal(self, plain: bytes, context: str) -> Sealed:
         """Encrypt a value for a context."""
@@ -111,6 +112,14 @@ def make_master_key(path: Path) -> None:
         pass
     finally:
         building.unlink()
+
+
+def _read(path: Path) -> tuple[dict[str, bytes], str]:
+    try:
+        stored = json.loads(path.read_text())
+        return {id: _decoded(text, str(path)) for id, text in stored["keys"].items()}, str(stored["current"])
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no file of master keys") from error
 
 
 def _decoded(text: str, where: str) -> bytes:

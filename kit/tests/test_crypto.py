@@ -1,5 +1,6 @@
 """Envelope encryption."""
 
+import base64
 import json
 import stat
 
@@ -48,3 +49,21 @@ def test_a_malformed_master_key_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CLOUDLY_MASTER_KEY", "short")
     with pytest.raises(ValueError, match="bytes|base64"):
         Envelope.load(tmp_path)
+
+
+def test_a_master_key_from_the_environment_opens_what_the_files_keys_sealed(tmp_path, monkeypatch):
+    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
+    before = Envelope.load(tmp_path).seal(b"secret", "x")
+    monkeypatch.setenv("CLOUDLY_MASTER_KEY", base64.b64encode(b"e" * 32).decode())
+    envelope = Envelope.load(tmp_path)
+    assert envelope.open(before, "x") == b"secret"
+    assert Envelope({"environment": b"e" * 32}, "environment").open(envelope.rewrap(before, "x"), "x") == b"secret"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"keys": {}}', '{"current": "a", "keys": {"a": "c2hvcnQ="}}'])
+def test_a_malformed_key_file_is_refused_and_left_as_it_is(tmp_path, monkeypatch, content):
+    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
+    (tmp_path / "master.json").write_text(content)
+    with pytest.raises(ValueError, match="master keys"):
+        Envelope.load(tmp_path)
+    assert (tmp_path / "master.json").read_text() == content

@@ -33,15 +33,16 @@ class Index:
 def index_models(declared: Iterable[Index], ordered_paths: Iterable[str]) -> list[IndexModel]:
     """All indexes of a collection.
 
+    That of requests is sparse, not partial: the embedded server does not see that an equality implies `$exists`.
     `live` stands inside them, so that tombstones cost lists nothing; `_id` at the end breaks ties of pages.
     """
     models = [
-        _model("request", ["request_key"], unique=True, partialFilterExpression={"request_key": {"$exists": True}}),
+        _model("by_request", ["request_key"], unique=True, sparse=True),
         _model("tombstone", ["delete_time"], expireAfterSeconds=TOMBSTONE_SECONDS),
     ]
     models += [
         _model(f"page_{path}", list(dict.fromkeys(("scope", "live", path, "_id"))))
-        for path in dict.fromkeys(["_id", *ordered_paths])
+        for path in dict.fromkeys(ordered_paths) or ["_id"]
     ]
     for index in declared:
         name = "_".join(index.fields)

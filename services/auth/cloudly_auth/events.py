@@ -1,5 +1,9 @@
-"""What auth publishes and what it listens to."""
+"""What auth publishes, and what it hears."""
 
-READERS: dict[str, tuple[str, ...]] = {}
-"""Facts by topic, with the services that read them; auth tells none yet, and listens to none. Changes of users go out as
-hints of their collection, as those of every collection do."""
+from collections.abc import Mapping
+
+PUBLISHES: Mapping[str, tuple[str, ...]] = {}
+"""Topics by their readers; auth publishes none yet."""
+
+HEARS: Mapping[str, tuple[str, ...]] = {}
+"""Topics by the service that publishes them; auth hears none."""

@@ -6,10 +6,9 @@ from functools import partial
 
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
-from cloudly.executions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.identity import PublicKeys
-from cloudly_kit.jobs import Executions, ExecutionServicer, run_worker
+from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.runtime import Runtime, run
 
 from cloudly_auth.attempts import Attempts
@@ -61,7 +60,7 @@ async def serve(settings: Settings) -> None:
         )
         runtime.serve(add_AuthServiceServicer_to_server, auth)
         runtime.serve(add_UserServiceServicer_to_server, UserServicer(users))
-        runtime.serve(add_ExecutionServiceServicer_to_server, ExecutionServicer(executions))
+        serve_jobs(runtime, executions)
         runtime.background("revocations", revocations.keep_announced)
         runtime.background("endings", partial(_heal, sessions))
         try:

@@ -12,11 +12,13 @@ import grpc
 import pytest
 from cloudly.auth.v1 import auth_pb2, user_pb2
 from cloudly_auth.config import Settings
+from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing, KeyState
 from cloudly_auth.tokens import LONGEST_LIFETIME
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import CredentialsInvalid, DomainError, TokenRevoked
 from cloudly_kit.ids import new_id
+from cloudly_kit.testing import ServiceHarness
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -27,7 +29,7 @@ PASSWORD = "a long enough passphrase"
 class Process:
     """Auth as a process of its own."""
 
-    def __init__(self, settings: Settings, crashpoint: str = "") -> None:
+    def __init__(self, settings: Settings, crashpoint: str) -> None:
         self.settings = settings
         environment = {
             "MONGODB_URL": settings.mongodb_url.get_secret_value(),
@@ -71,42 +73,38 @@ class Process:
 
 
 @asynccontextmanager
-async def running(settings: Settings, crashpoint: str = "") -> AsyncIterator[Process]:
+async def dying(settings: Settings, crashpoint: str) -> AsyncIterator[None]:
+    """A process that serves, and has died of its crash point by the end of the block."""
     process = Process(settings, crashpoint)
     try:
         await process.serving()
-        yield process
+        yield
+        assert await process.ended() == KILLED
     finally:
         await process.stop()
 
 
-@asynccontextmanager
-async def dying(settings: Settings, crashpoint: str) -> AsyncIterator[Process]:
-    """A process that has died of its crash point by the end of the block."""
-    async with running(settings, crashpoint) as process:
-        yield process
-        assert await process.ended() == KILLED
-
-
 @pytest.mark.parametrize("place", ["before_write", "after_write"])
-async def test_a_start_killed_at_the_first_admin_is_repeated(settings: Settings, caller_of, store: Any, place: str):
+async def test_a_start_killed_at_the_first_admin_is_repeated(
+    harness: ServiceHarness, settings: Settings, caller_of, store: Any, place: str
+):
     process = Process(settings, f"auth.users.bootstrap.{place}")
     assert await process.ended() == KILLED
     await process.stop()
-    async with running(settings):
+    async with harness.running("auth", serve, settings):
         assert (await caller_of.login()).identity.name == "root"
     assert len(await store.admins()) == 1
 
 
 @pytest.mark.parametrize("place", ["before_write", "after_write"])
-async def test_a_user_being_made_is_made_once(replica: Any, caller_of, store: Any, place: str):
+async def test_a_user_being_made_is_made_once(harness: ServiceHarness, replica: Any, caller_of, store: Any, place: str):
     user = user_pb2.User(name="ada", roles=["viewer"], password=PASSWORD)
     request = user_pb2.CreateUserRequest(user=user, request_id=new_id())
     async with dying(replica(1), f"auth.users.create.{place}"):
         token = await caller_of.at(replica(1)).admin()
         with pytest.raises(DomainError):
             await caller_of.at(replica(1)).users(token).CreateUser(request)
-    async with running(replica(2)):
+    async with harness.running("auth", serve, replica(2)):
         auth = caller_of.at(replica(2))
         made = (await auth.users(token).CreateUser(request)).user
         assert (await auth.login("ada")).identity.id == made.id
@@ -116,7 +114,7 @@ async def test_a_user_being_made_is_made_once(replica: Any, caller_of, store: An
 
 @pytest.mark.parametrize("what", ["update", "delete"])
 async def test_sessions_end_although_the_process_died_before_ending_them(
-    replica: Any, caller_of, store: Any, what: str
+    harness: ServiceHarness, replica: Any, caller_of, store: Any, what: str
 ):
     async with dying(replica(1), f"auth.users.{what}.after_write"):
         auth = caller_of.at(replica(1))
@@ -130,7 +128,7 @@ async def test_sessions_end_although_the_process_died_before_ending_them(
                 await auth.users(token).UpdateUser(user_pb2.UpdateUserRequest(user=changed, update_mask=mask))
             else:
                 await auth.users(token).DeleteUser(user_pb2.DeleteUserRequest(user_id=user.id))
-    async with running(replica(2)):
+    async with harness.running("auth", serve, replica(2)):
         auth = caller_of.at(replica(2))
         with pytest.raises(CredentialsInvalid):
             await auth.login("ada")
@@ -139,21 +137,25 @@ async def test_sessions_end_although_the_process_died_before_ending_them(
     assert await store.endings.find_all(scope="-") == []
 
 
-async def test_a_logout_that_died_before_it_was_announced_has_happened(replica: Any, caller_of):
+async def test_a_logout_that_died_before_it_was_announced_has_happened(
+    harness: ServiceHarness, replica: Any, caller_of
+):
     async with dying(replica(1), "auth.revocations.announce.before"):
         auth = caller_of.at(replica(1))
         session = await auth.login()
         with pytest.raises(DomainError):
             await auth.auth(session.access_token).Logout(auth_pb2.LogoutRequest())
-    async with running(replica(2)):
+    async with harness.running("auth", serve, replica(2)):
         auth = caller_of.at(replica(2))
         await until_revoked(auth, session.access_token)
         with pytest.raises(TokenRevoked):
             await auth.refresh(session.refresh_token)
 
 
-async def test_a_refresh_whose_answer_was_lost_is_answered_by_the_next_process(replica: Any, caller_of):
-    async with running(replica(2)), dying(replica(1), "auth.sessions.refresh.after_write"):
+async def test_a_refresh_whose_answer_was_lost_is_answered_by_the_next_process(
+    harness: ServiceHarness, replica: Any, caller_of
+):
+    async with harness.running("auth", serve, replica(2)), dying(replica(1), "auth.sessions.refresh.after_write"):
         first, second = caller_of.at(replica(1)), caller_of.at(replica(2))
         session = await first.login()
         with pytest.raises(DomainError):
@@ -163,12 +165,14 @@ async def test_a_refresh_whose_answer_was_lost_is_answered_by_the_next_process(r
 
 
 @pytest.mark.parametrize("place", ["after_identity", "after_write"])
-async def test_a_jump_code_whose_answer_was_lost_is_made_again(replica: Any, caller_of, store: Any, place: str):
+async def test_a_jump_code_whose_answer_was_lost_is_made_again(
+    harness: ServiceHarness, replica: Any, caller_of, store: Any, place: str
+):
     cluster = new_id()
     async with dying(replica(1), f"auth.machines.create.{place}"):
         with pytest.raises(DomainError):
             await caller_of.at(replica(1)).jump_code(cluster)
-    async with running(replica(2)):
+    async with harness.running("auth", serve, replica(2)):
         auth = caller_of.at(replica(2))
         code = await auth.jump_code(cluster)
         identity = (await auth.exchange(code)).identity
@@ -177,7 +181,9 @@ async def test_a_jump_code_whose_answer_was_lost_is_made_again(replica: Any, cal
     assert len(endless) == 1, "the code that nobody saw ends"
 
 
-async def test_a_cluster_identity_whose_deletion_was_not_answered_is_gone(replica: Any, caller_of):
+async def test_a_cluster_identity_whose_deletion_was_not_answered_is_gone(
+    harness: ServiceHarness, replica: Any, caller_of
+):
     cluster = new_id()
     async with dying(replica(1), "auth.machines.delete.after_write"):
         auth = caller_of.at(replica(1))
@@ -186,7 +192,7 @@ async def test_a_cluster_identity_whose_deletion_was_not_answered_is_gone(replic
         clusters = auth.auth(await auth.service("clusters"))
         with pytest.raises(DomainError):
             await clusters.DeleteClusterIdentity(auth_pb2.DeleteClusterIdentityRequest(cluster_id=cluster))
-    async with running(replica(2)):
+    async with harness.running("auth", serve, replica(2)):
         auth = caller_of.at(replica(2))
         await until_revoked(auth, bought.access_token)
         with pytest.raises(CredentialsInvalid):
@@ -199,6 +205,7 @@ ROTATE = """
 import asyncio, sys
 from motor.motor_asyncio import AsyncIOMotorClient
 from pathlib import Path
+from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.tokens import LONGEST_LIFETIME
 from cloudly_kit.crypto import Envelope

@@ -1,0 +1,122 @@
+"""Logging in and out, and the list of servers."""
+
+import sys
+from urllib.parse import urlsplit
+
+import click
+
+from cloudly_cli import contexts
+from cloudly_cli.client import Client
+from cloudly_cli.contexts import Context
+from cloudly_cli.failures import Failure, Problem
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("-u", "--username", help="Who you are; asked for where it is missing.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--name", help="What to call this server; by default its host and port.")
+def login(url: str | None, username: str | None, password_stdin: bool, name: str | None) -> None:
+    """Log in at a Cloudly server and keep the session.
+
+    URL is such as https://cloudly.example.com; by default the current context's, else http://localhost:8080.
+    """
+    known = contexts.read()
+    current = known.contexts.get(name or known.current)
+    address = _address(url or (current.url if current else contexts.DEFAULT_URL))
+    name = name or _name(address)
+    if password_stdin:
+        if not username:
+            raise click.UsageError("--password-stdin needs --username")
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        username = username or click.prompt("User name", default=current.username if current else None)
+        password = click.prompt("Password", hide_input=True)
+    answer = Client(url=address).call(
+        "POST", "/api/v1/auth/login", body={"username": username, "password": password}, anonymous=True
+    )
+    with contexts.changing() as changed:
+        changed.contexts[name] = Context(
+            url=address,
+            username=answer["identity"]["name"],
+            access_token=answer["accessToken"],
+            refresh_token=answer["refreshToken"],
+        )
+        changed.current = name
+    click.echo(f"Logged in at {address} as {answer['identity']['name']}.")
+
+
+@click.command()
+@click.pass_obj
+def logout(context_name: str) -> None:
+    """End the session, here and on the server."""
+    client = Client(context_name)
+    if client.username:
+        try:
+            client.call("POST", "/api/v1/auth/logout", body={})
+        except Problem as problem:
+            # A session that the server does not know any more is ended.
+            if problem.status != 401:
+                raise
+    with contexts.changing() as changed:
+        known = changed.contexts.get(context_name or changed.current)
+        if known is not None:
+            known.access_token = known.refresh_token = ""
+    click.echo("Logged out.")
+
+
+@click.group()
+def context() -> None:
+    """The servers that you are, or were, logged in at."""
+
+
+@context.command("list")
+def list_contexts() -> None:
+    """Show them; the current one has a star."""
+    from cloudly_cli.output import plain_table
+
+    known = contexts.read()
+    rows = [
+        ["*" if name == known.current else "", name, item.url, item.username if item.access_token else "(logged out)"]
+        for name, item in known.contexts.items()
+    ]
+    click.echo(plain_table(["", "name", "url", "user"], rows))
+
+
+@context.command("use")
+@click.argument("name")
+def use_context(name: str) -> None:
+    """Make another one the current one."""
+    with contexts.changing() as known:
+        _check(name, known)
+        known.current = name
+    click.echo(f"Now working with {name}.")
+
+
+@context.command("remove")
+@click.argument("name")
+def remove_context(name: str) -> None:
+    """Forget one, and the session there with it."""
+    with contexts.changing() as known:
+        _check(name, known)
+        del known.contexts[name]
+        if known.current == name:
+            known.current = next(iter(known.contexts), "")
+    click.echo(f"Forgot {name}.")
+
+
+def _check(name: str, known: contexts.Contexts) -> None:
+    if name not in known.contexts:
+        raise Failure(f"there is no context named {name!r}", 4, "`cloudly context list` shows them.")
+
+
+def _address(url: str) -> str:
+    address = url if "://" in url else f"https://{url}"
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise click.UsageError(f"{url!r} is not an http or https address")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _name(address: str) -> str:
+    return urlsplit(address).netloc.replace(":", "-")

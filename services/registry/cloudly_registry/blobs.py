@@ -1,0 +1,104 @@
+"""Blobs: stored once, readable in the repositories that link them."""
+
+from cloudly_kit.crashpoint import crashpoint
+from cloudly_kit.objects import ObjectStat, ObjectStore
+from cloudly_kit.store import Session
+from cloudly_kit.store.documents import now
+
+from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
+from cloudly_registry.store import Blob, Link, RegistryStore, UploadDocument
+
+PREFIX = "registry/blobs/"
+
+
+class Blobs:
+    """Blobs of all repositories."""
+
+    def __init__(self, store: RegistryStore, objects: ObjectStore) -> None:
+        self._store = store
+        self._objects = objects
+
+    async def get(self, image_id: str, digest: str) -> Link:
+        """Where a repository's blob is. Raises BlobUnknown."""
+        link = await self._store.link(image_id, digest)
+        if link is None:
+            raise BlobUnknown(digest)
+        return link
+
+    async def moved(self, link: Link) -> Link:
+        """The link again, after its object was not found: the blob may have been stored anew since.
+
+        Raises:
+            BlobUnknown: its bytes are lost.
+        """
+        blob = await self._store.blob(link.digest)
+        if blob is None or blob.key == link.key:
+            raise BlobUnknown(link.digest)
+        return link.model_copy(update={"key": blob.key, "size": blob.size})
+
+    async def read(self, image_id: str, digest: str, limit: int) -> bytes:
+        """The first `limit` bytes of a repository's blob; empty when it has none."""
+        link = await self._store.link(image_id, digest)
+        if link is None:
+            return b""
+        return b"".join([piece async for piece in self._objects.get(link.key, 0, min(limit, link.size))])
+
+    async def record(self, upload: UploadDocument, digest: str, stored: ObjectStat) -> Blob:
+        """Let the repository of a finished upload read what was uploaded: from here on it is visible."""
+        known = await self._store.blob(digest)
+        found = await self._objects.stat(known.key) if known else None
+        intact = known is not None and found is not None and found.size == stored.size
+
+        async def work(session: Session) -> Blob:
+            blob = await self._store.blob(digest, session)
+            # Its object may be lost; then this push heals it. What another push has recorded meanwhile is good.
+            if blob is None or (known is not None and blob.key == known.key and not intact):
+                blob = Blob(id=digest, key=stored.key, size=stored.size, create_time=now())
+            await self._store.put_blob(blob, session)
+            await self._store.put_link(upload.image_id, blob, session)
+            await self._store.uploads.delete(upload.id, session=session)
+            crashpoint("registry.blob.before_commit")
+            return blob
+
+        blob = await self._store.database.transaction(work)
+        crashpoint("registry.blob.after_commit")
+        if blob.key != stored.key:
+            # The same bytes were here already; a crash before this line leaves an object that upload-cleanup finds.
+            await self._objects.delete(stored.key)
+        return blob
+
+    async def mount(self, image_id: str, source_image_id: str, digest: str) -> bool:
+        """Let a repository read a blob of another one; False when that one has no such blob."""
+        link = await self._store.link(source_image_id, digest)
+        blob = await self._store.blob(digest) if link else None
+        if blob is None:
+            return False
+
+        async def work(session: Session) -> None:
+            await self._store.put_link(image_id, blob, session)
+
+        await self._store.database.transaction(work)
+        return True
+
+    async def delete(self, image_id: str, digest: str) -> None:
+        """Take a blob out of a repository.
+
+        Raises:
+            BlobUnknown: it is not in it.
+            Unsupported: a manifest there refers to it.
+        """
+
+        async def work(session: Session) -> None:
+            if await self._store.link(image_id, digest, session) is None:
+                raise BlobUnknown(digest)
+            holder = await self._store.refers_to(image_id, digest, session)
+            if holder:
+                raise Unsupported("a manifest refers to the blob: delete that first", {"manifest": holder})
+            image = await self._store.images.find(image_id, session=session)
+            if image is None:
+                raise NameUnknown(image_id)
+            # Written so that it meets a manifest that is being pushed in another transaction and refers to the blob.
+            await self._store.images.replace(image, session=session)
+            await self._store.delete_link(image_id, digest, session)
+
+        await self._store.database.transaction(work)

@@ -1,0 +1,33 @@
+"""The settings of the registry."""
+
+from cloudly_kit.config import ServiceSettings
+from pydantic import Field
+
+
+class Settings(ServiceSettings):
+    """What the registry can be told, beyond what all services can."""
+
+    http_listen: str = Field(
+        "0.0.0.0:7202",
+        validation_alias="CLOUDLY_REGISTRY_HTTP_LISTEN",
+        description="host:port where the registry serves /v2 and /objects.",
+    )
+    deletes: bool = Field(
+        True,
+        validation_alias="CLOUDLY_REGISTRY_DELETES",
+        description="Whether clients may delete tags, manifests and blobs over /v2.",
+    )
+    idle_seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        validation_alias="CLOUDLY_REGISTRY_IDLE_SECONDS",
+        description="How long a pushing client may send nothing before its connection is closed.",
+    )
+    upload_hours: int = Field(
+        24,
+        ge=1,
+        le=720,
+        validation_alias="CLOUDLY_REGISTRY_UPLOAD_HOURS",
+        description="How long an unfinished upload is kept for its client to go on with.",
+    )

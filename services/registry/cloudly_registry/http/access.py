@@ -1,0 +1,49 @@
+"""Tokens in, challenges out: who may do what with which repository."""
+
+from aiohttp import web
+
+from cloudly_registry.errors import Denied, Unauthorized
+from cloudly_registry.http.parts import Parts
+from cloudly_registry.tokens import Access, Scope
+
+
+def authorised(request: web.Request, parts: Parts, *needed: Scope) -> Access:
+    """The bearer of the request's token, if it grants what is needed.
+
+    Raises:
+        Unauthorized: no token, an invalid one, or one for something else; with a challenge (RFC 6750 §3).
+        Denied: the bearer asked for this and may not do it.
+    """
+    header = request.headers.get("Authorization", "")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("authentication required", challenge=challenge(parts, needed))
+    try:
+        access = parts.tokens.verify(token.strip())
+    except Unauthorized as error:
+        raise Unauthorized(error.message, challenge=challenge(parts, needed, "invalid_token")) from error
+    for scope in needed:
+        for action in scope.actions:
+            if access.allows(scope.type, scope.name, action):
+                continue
+            if access.was_refused(scope.type, scope.name, action):
+                raise Denied(f"you may not {action} here", {"name": scope.name, "action": action})
+            raise Unauthorized(
+                "the token is for something else", challenge=challenge(parts, needed, "insufficient_scope")
+            )
+    return access
+
+
+def challenge(parts: Parts, needed: tuple[Scope, ...] = (), error: str = "") -> str:
+    """The WWW-Authenticate header that leads a client to /v2/token."""
+    told = [f'realm="{parts.public_origin}/v2/token"', f'service="{parts.registry_host}"']
+    if needed:
+        told.append(f'scope="{" ".join(str(scope) for scope in needed)}"')
+    if error:
+        told.append(f'error="{error}"')
+    return "Bearer " + ",".join(told)
+
+
+def repository(name: str, *actions: str) -> Scope:
+    """The right to do something with a repository."""
+    return Scope("repository", name, actions)

@@ -1,0 +1,59 @@
+"""/v2/<name>/blobs/<digest>."""
+
+from aiohttp import web
+from cloudly_kit.errors import NotFound
+
+from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
+from cloudly_registry.http.access import authorised, repository
+from cloudly_registry.http.routes import Call
+from cloudly_registry.http.sending import send
+from cloudly_registry.references import checked_digest
+from cloudly_registry.store import Link
+
+
+async def get(call: Call) -> web.StreamResponse:
+    """end-2: GET and HEAD, whole or by ranges."""
+    authorised(call.request, call.parts, repository(call.name, "pull"))
+    digest = checked_digest(call.reference)
+    link = await _link(call, digest)
+    try:
+        return await _send(call, link)
+    except NotFound:
+        return await _send(call, await call.parts.blobs.moved(link))
+
+
+async def delete(call: Call) -> web.Response:
+    """end-10: take a blob out of the repository."""
+    authorised(call.request, call.parts, repository(call.name, "delete"))
+    if not call.parts.deletes:
+        raise Unsupported("deleting is switched off")
+    digest = checked_digest(call.reference)
+    image_id = await call.parts.images.id_of(call.name)
+    if not image_id:
+        raise NameUnknown(call.name)
+    await call.parts.blobs.delete(image_id, digest)
+    return web.Response(status=202)
+
+
+async def _link(call: Call, digest: str) -> Link:
+    image_id = await call.parts.images.id_of(call.name)
+    if not image_id:
+        raise NameUnknown(call.name)
+    try:
+        return await call.parts.blobs.get(image_id, digest)
+    except BlobUnknown:
+        # The repository may have been deleted and made again at another replica.
+        call.parts.images.forget(call.name)
+        again = await call.parts.images.id_of(call.name)
+        if again in ("", image_id):
+            raise
+        return await call.parts.blobs.get(again, digest)
+
+
+async def _send(call: Call, link: Link) -> web.StreamResponse:
+    headers = {
+        "Docker-Content-Digest": link.digest,
+        "Content-Type": "application/octet-stream",
+        "Cache-Control": "max-age=31536000",
+    }
+    return await send(call.request, call.parts.objects, link.key, link.size, headers)

@@ -1,0 +1,73 @@
+"""/v2/<name>/manifests/<tag or digest>."""
+
+from urllib.parse import quote
+
+from aiohttp import web
+
+from cloudly_registry.errors import ManifestTooLarge, ManifestUnknown, NameUnknown, SizeInvalid, Unsupported
+from cloudly_registry.http.access import authorised, repository
+from cloudly_registry.http.body import whole
+from cloudly_registry.http.routes import Call
+from cloudly_registry.manifest_format import MAX_MANIFEST_BYTES
+from cloudly_registry.references import checked_reference
+
+
+async def get(call: Call) -> web.Response:
+    """end-3: GET and HEAD. What was pushed is answered as it was pushed, whatever the client would rather have."""
+    authorised(call.request, call.parts, repository(call.name, "pull"))
+    reference = checked_reference(call.reference)
+    image_id = await call.parts.images.id_of(call.name)
+    if not image_id:
+        raise NameUnknown(call.name)
+    try:
+        stored = await call.parts.manifests.get(image_id, reference)
+    except ManifestUnknown:
+        # The repository may have been deleted and made again at another replica.
+        call.parts.images.forget(call.name)
+        again = await call.parts.images.id_of(call.name)
+        if not again:
+            raise NameUnknown(call.name) from None
+        if again == image_id:
+            raise
+        stored = await call.parts.manifests.get(again, reference)
+    headers = {"Docker-Content-Digest": stored.digest, "ETag": f'"{stored.digest}"', "Content-Type": stored.media_type}
+    if stored.digest in call.request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=stored.body, headers=headers)
+
+
+async def put(call: Call) -> web.Response:
+    """end-7: push a manifest."""
+    access = authorised(call.request, call.parts, repository(call.name, "pull", "push"))
+    reference = checked_reference(call.reference)
+    try:
+        body = await whole(call.request, MAX_MANIFEST_BYTES, call.parts.idle_seconds)
+    except SizeInvalid as error:
+        raise ManifestTooLarge(error.message, error.detail) from error
+    image_id = await call.parts.images.id_for_push(call.name)
+    media_type = call.request.headers.get("Content-Type", "")
+    try:
+        row = await call.parts.manifests.put(image_id, reference, media_type, body, access.name)
+    except NameUnknown:
+        call.parts.images.forget(call.name)
+        raise NameUnknown(call.name) from None
+    headers = {
+        "Location": f"/v2/{call.name}/manifests/{quote(row.digest, safe=':')}",
+        "Docker-Content-Digest": row.digest,
+    }
+    if row.subject:
+        headers["OCI-Subject"] = row.subject
+    return web.Response(status=201, headers=headers)
+
+
+async def delete(call: Call) -> web.Response:
+    """end-9: delete a tag, or a manifest with its tags."""
+    authorised(call.request, call.parts, repository(call.name, "delete"))
+    if not call.parts.deletes:
+        raise Unsupported("deleting is switched off")
+    reference = checked_reference(call.reference)
+    image_id = await call.parts.images.id_of(call.name)
+    if not image_id:
+        raise NameUnknown(call.name)
+    await call.parts.manifests.delete(image_id, reference)
+    return web.Response(status=202)

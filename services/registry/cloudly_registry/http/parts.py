@@ -1,0 +1,31 @@
+"""What the handlers work with, wired in main.py."""
+
+from dataclasses import dataclass
+
+from cloudly_kit.objects import ObjectStore
+
+from cloudly_registry.blobs import Blobs
+from cloudly_registry.images import Images
+from cloudly_registry.logins import Logins
+from cloudly_registry.manifests import Manifests
+from cloudly_registry.store import RegistryStore
+from cloudly_registry.tokens import AccessTokens
+from cloudly_registry.uploads import Uploads
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The domain, and the settings that handlers need."""
+
+    store: RegistryStore
+    images: Images
+    blobs: Blobs
+    uploads: Uploads
+    manifests: Manifests
+    objects: ObjectStore
+    logins: Logins
+    tokens: AccessTokens
+    public_origin: str
+    registry_host: str
+    deletes: bool
+    idle_seconds: float

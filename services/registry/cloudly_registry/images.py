@@ -1,0 +1,131 @@
+"""Image records: one a repository, made by hand, for a workload, or by the first push."""
+
+import asyncio
+import re
+import time
+
+from cloudly_kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from cloudly_kit.hints import Hints
+from cloudly_kit.store import RequestKey
+
+from cloudly_registry.pins import Pins
+from cloudly_registry.references import checked_repository
+from cloudly_registry.store import ImageDocument, RegistryStore
+
+GONE = "registry.image"
+"""The hint that a repository was deleted; the payload is its name."""
+
+_REMEMBER_SECONDS = 30.0
+_REMEMBERED = 10_000
+_NAME_LENGTH = 40
+
+
+class Images:
+    """The records, and the way from a repository's name to its id."""
+
+    def __init__(self, store: RegistryStore, pins: Pins, hints: Hints) -> None:
+        self._store = store
+        self._pins = pins
+        self._hints = hints
+        self._ids: dict[str, tuple[str, float]] = {}
+
+    async def create(self, image: ImageDocument, request: RequestKey | None) -> ImageDocument:
+        """Make a record by hand.
+
+        Raises:
+            AlreadyExists: the name or the repository is taken.
+        """
+        image.repository = image.repository or f"images/{image.name}"
+        created, _ = await self._store.images.insert(image, request=request)
+        return created
+
+    async def ensure_repository(self, repository: str, workload_id: str) -> ImageDocument:
+        """The record of a workload's repository, made where it is missing.
+
+        Raises:
+            AlreadyExists: the repository belongs to another workload.
+        """
+
+        def claim(image: ImageDocument) -> ImageDocument | None:
+            if image.workload_id and image.workload_id != workload_id:
+                raise AlreadyExists("image", repository)
+            if image.workload_id:
+                return None
+            image.workload_id = workload_id
+            return image
+
+        image = await self._made(repository, workload_id)
+        return await self._store.images.change(image.id, claim)
+
+    async def id_of(self, repository: str) -> str:
+        """The id of a repository's record; empty when there is none. May be some seconds old."""
+        known = self._ids.get(repository)
+        if known and known[1] > time.monotonic():
+            return known[0]
+        image = await self._store.image_of(repository)
+        return self._remember(image) if image else ""
+
+    async def id_for_push(self, repository: str) -> str:
+        """The id of a repository's record, made by this push where it is missing."""
+        return await self.id_of(repository) or self._remember(await self._made(repository, ""))
+
+    def forget(self, repository: str) -> None:
+        """Look the repository up again next time."""
+        self._ids.pop(repository, None)
+
+    async def delete(self, image_id: str, etag: str) -> None:
+        """Delete a repository with all that is in it.
+
+        Raises:
+            NotFound, StaleEtag: as the store.
+            FailedPrecondition: a cluster runs one of its versions, or could go back to it.
+        """
+        image = await self._store.images.get(image_id)
+        holder = await self._pins.holder(await self._store.manifest_digests(image_id))
+        if holder:
+            raise FailedPrecondition(f"the cluster {holder} runs a version of this image, or could go back to it")
+        await self._store.images.delete(image_id, etag=etag)
+        self.forget(image.repository)
+        await self._hints.publish(GONE, image.repository)
+        # From here on nobody finds the rows; if this process dies now, upload-cleanup removes them.
+        await self._store.purge(image_id)
+
+    async def follow(self) -> None:
+        """Forget what other replicas deleted, for ever."""
+        async for repository in self._hints.subscribe(GONE):
+            if repository:
+                self.forget(repository)
+            else:
+                self._ids.clear()
+
+    def _remember(self, image: ImageDocument) -> str:
+        if len(self._ids) >= _REMEMBERED:
+            self._ids.clear()
+        self._ids[image.repository] = image.id, time.monotonic() + _REMEMBER_SECONDS
+        return image.id
+
+    async def _made(self, repository: str, workload_id: str) -> ImageDocument:
+        checked_repository(repository)
+        slug = _slug(repository)
+        for attempt in range(10):
+            found = await self._store.image_of(repository)
+            if found is not None:
+                return found
+            image = ImageDocument(name=slug, repository=repository, workload_id=workload_id)
+            if attempt:
+                # Names are unique, and a/b and a-b would both be called a-b.
+                image.name = f"{slug[: _NAME_LENGTH - 7]}-{image.id[:6]}"
+            try:
+                created, _ = await self._store.images.insert(image)
+                return created
+            except AlreadyExists:
+                await asyncio.sleep(0.01 * attempt)  # another push of the same repository, or the name is taken
+        raise InvalidArgument.of(("repository", "no free name was found for its image"))
+
+
+def _slug(repository: str) -> str:
+    """A resource name out of a repository: lowercase letters, digits and inner hyphens, starting with a letter."""
+    text = re.sub(r"[^a-z0-9]+", "-", repository.removeprefix("images/")).strip("-")
+    if not text[:1].isalpha():
+        text = f"image-{text}"
+    return text[:_NAME_LENGTH].strip("-")

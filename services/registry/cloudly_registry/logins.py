@@ -1,0 +1,63 @@
+"""Who a Basic login is: a user with a password, or a machine with its token as the password."""
+
+import base64
+import binascii
+
+import grpc
+from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc
+from cloudly_kit.errors import CredentialsInvalid
+from cloudly_kit.identity import REGISTRY_AUDIENCE, Identity, IdentityType, TokenVerifier
+
+from cloudly_registry.errors import Unauthorized
+
+_TYPES: dict[int, IdentityType] = {
+    auth_pb2.IDENTITY_TYPE_HUMAN: "human",
+    auth_pb2.IDENTITY_TYPE_MACHINE: "machine",
+}
+
+
+class Logins:
+    """Checks logins: pull tokens here, everything else at auth, once a token and not once a blob."""
+
+    def __init__(self, auth: grpc.aio.Channel, verifier: TokenVerifier) -> None:
+        self._auth = auth_pb2_grpc.AuthServiceStub(auth)
+        self._verifier = verifier
+
+    async def identify(self, username: str, password: str, remote_address: str) -> Identity:
+        """Whose credentials these are.
+
+        Raises:
+            CredentialsInvalid, TokenExpired, TokenRevoked: nobody's, or not any more.
+            RateLimited, Unavailable: auth says so, or does not answer.
+        """
+        if not username or not password:
+            raise CredentialsInvalid
+        # Pull tokens are JWTs; passwords and API tokens are not (they hold no two dots around base64).
+        if password.startswith("eyJ") and password.count(".") == 2:
+            return await self._verifier.verify(password, (REGISTRY_AUDIENCE,))
+        answer = await self._auth.VerifyCredentials(
+            auth_pb2.VerifyCredentialsRequest(username=username, password=password, remote_address=remote_address)
+        )
+        identity = answer.identity
+        return Identity(
+            id=identity.id,
+            name=identity.name,
+            type=_TYPES.get(identity.type, "machine"),
+            roles=tuple(identity.roles),
+            cluster_id=identity.cluster_id,
+            session_id=identity.session_id,
+        )
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """User name and password of an `Authorization: Basic` header (RFC 7617). Raises Unauthorized."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise Unauthorized("the token endpoint takes a Basic login")
+    try:
+        username, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthorized("the Basic login is malformed") from None
+    if not colon:
+        raise Unauthorized("the Basic login is malformed")
+    return username, password

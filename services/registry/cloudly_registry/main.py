@@ -1,0 +1,85 @@
+"""Wiring of the registry: settings, stores, domain, the gRPC and the HTTP face, serve."""
+
+import asyncio
+from datetime import timedelta
+
+from cloudly.registry.v1 import image_pb2_grpc
+from cloudly_kit.jobs import Executions, run_worker, serve_jobs
+from cloudly_kit.objects import from_settings
+from cloudly_kit.outbox import Outbox
+from cloudly_kit.runtime import Runtime, run
+
+from cloudly_registry.blobs import Blobs
+from cloudly_registry.cleanup import Cleanup
+from cloudly_registry.config import Settings
+from cloudly_registry.events import PUBLISHES
+from cloudly_registry.http.parts import Parts
+from cloudly_registry.http.server import serving
+from cloudly_registry.images import Images
+from cloudly_registry.jobs import TASKS
+from cloudly_registry.logins import Logins
+from cloudly_registry.manifest_cache import ManifestCache
+from cloudly_registry.manifests import Manifests
+from cloudly_registry.pins import Pins
+from cloudly_registry.servicer import ImageServicer
+from cloudly_registry.store import RegistryStore
+from cloudly_registry.tokens import AccessTokens
+from cloudly_registry.uploads import Uploads
+
+NAME = "registry"
+
+
+async def serve(settings: Settings) -> None:
+    """Serve gRPC and HTTP until told to stop."""
+    async with Runtime(NAME, settings) as runtime, from_settings(settings) as objects:
+        store = RegistryStore(runtime.database)
+        await store.ensure()
+        outbox = Outbox(runtime.database, runtime.redis, NAME, PUBLISHES)
+        executions = Executions(runtime.database, runtime.redis, NAME, TASKS)
+        await executions.ensure()
+        pins = Pins(store)
+        images = Images(store, pins, runtime.hints)
+        blobs = Blobs(store, objects)
+        cache = ManifestCache(runtime.hints)
+        parts = Parts(
+            store=store,
+            images=images,
+            blobs=blobs,
+            uploads=Uploads(store, objects, blobs),
+            manifests=Manifests(store, blobs, pins, outbox, runtime.hints, cache),
+            objects=objects,
+            logins=Logins(runtime.channel("auth"), runtime.verifier),
+            tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),
+            public_origin=settings.public_origin,
+            registry_host=settings.registry_host,
+            deletes=settings.deletes,
+            idle_seconds=settings.idle_seconds,
+        )
+        servicer = ImageServicer(store, images, pins, settings.registry_host)
+        runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)
+        serve_jobs(runtime, executions)
+        runtime.background("outbox", outbox.relay)
+        runtime.background("deleted-images", images.follow)
+        runtime.background("deleted-manifests", cache.follow)
+        async with serving(parts, settings.http_listen):
+            await runtime.run()
+
+
+async def build(runtime: Runtime, settings: Settings) -> Cleanup:
+    """What the tasks work on, in a worker."""
+    objects = await from_settings(settings).__aenter__()
+    runtime.on_drain(lambda: objects.__aexit__(None, None, None))
+    store = RegistryStore(runtime.database)
+    await store.ensure()
+    uploads = Uploads(store, objects, Blobs(store, objects))
+    return Cleanup(store, objects, uploads, timedelta(hours=settings.upload_hours))
+
+
+def main() -> None:
+    """The gRPC and HTTP process."""
+    run(serve, Settings, NAME)
+
+
+def worker() -> None:
+    """The worker process."""
+    run_worker(NAME, Settings, TASKS, build)

@@ -1,0 +1,238 @@
+"""Manifests and tags: what a push makes visible, in one transaction with the news of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from cloudly_kit.crashpoint import crashpoint
+from cloudly_kit.hints import Hints
+from cloudly_kit.outbox import Outbox
+from cloudly_kit.store import Session
+from cloudly_kit.store.documents import now
+
+from cloudly_registry import events
+from cloudly_registry.blobs import Blobs
+from cloudly_registry.errors import (
+    Denied,
+    DigestInvalid,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    NameUnknown,
+)
+from cloudly_registry.manifest_cache import ManifestCache
+from cloudly_registry.manifest_format import IMAGE_CONFIGS, Manifest, parse, platform_of_config
+from cloudly_registry.pins import Pins
+from cloudly_registry.references import algorithm_of, digest_of, is_digest
+from cloudly_registry.store import ImageDocument, ManifestRow, RegistryStore, Version
+
+log = structlog.get_logger()
+
+VERSIONS_SHOWN = 100
+_CONFIG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A manifest as it is handed out."""
+
+    media_type: str
+    digest: str
+    body: bytes
+
+
+class Manifests:
+    """Manifests and tags of all repositories."""
+
+    def __init__(
+        self, store: RegistryStore, blobs: Blobs, pins: Pins, outbox: Outbox, hints: Hints, cache: ManifestCache
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._pins = pins
+        self._outbox = outbox
+        self._hints = hints
+        self._cache = cache
+
+    async def get(self, image_id: str, reference: str) -> Stored:
+        """The manifest that a tag or digest means. Raises ManifestUnknown."""
+        if is_digest(reference):
+            media_type = self._cache.media_type(image_id, reference)
+            if not media_type:
+                row = await self._store.manifest(image_id, reference)
+                if row is None:
+                    raise ManifestUnknown(reference)
+                media_type = row.media_type
+                self._cache.remember(image_id, reference, media_type)
+            digest = reference
+        else:
+            # Asked each time: a tag that was moved through another replica is seen at once.
+            tag = await self._store.tag(image_id, reference)
+            if tag is None:
+                raise ManifestUnknown(reference)
+            digest, media_type = tag.version.digest, tag.version.media_type
+        body = self._cache.body(digest)
+        if body is None:
+            body = await self._store.content(digest)
+            if body is None:
+                raise ManifestUnknown(reference)
+            self._cache.keep(digest, body)
+        return Stored(media_type, digest, body)
+
+    async def put(self, image_id: str, reference: str, media_type: str, body: bytes, pushed_by: str) -> ManifestRow:
+        """Store a manifest under its digest and, if `reference` is a tag, move that there and tell of it.
+
+        Raises:
+            ManifestInvalid: it is no manifest that can be kept.
+            DigestInvalid: `reference` is another digest than its own.
+            ManifestBlobUnknown: what it refers to is not in the repository.
+        """
+        manifest = parse(media_type, body)
+        digest = digest_of(body, algorithm_of(reference) if is_digest(reference) else "sha256")
+        if is_digest(reference) and digest != reference:
+            raise DigestInvalid("provided digest did not match manifest content", {"digest": reference})
+        platform = await self._platform(image_id, manifest)
+
+        async def work(session: Session) -> ManifestRow:
+            image = await self._image(image_id, session)
+            children = await self._checked_children(image_id, manifest, session)
+            row = _row(image_id, digest, manifest, body, children, platform)
+            if await self._store.manifest(image_id, digest, session) is None:
+                image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
+            await self._store.put_manifest(row, body, session)
+            if not is_digest(reference):
+                await self._move_tag(image, reference, row, pushed_by, session)
+            await self._store.images.replace(image, session=session)
+            crashpoint("registry.push.before_commit")
+            return row
+
+        row = await self._store.database.transaction(work)
+        crashpoint("registry.push.after_commit")
+        self._cache.keep(digest, body)
+        self._cache.remember(image_id, digest, row.media_type)
+        log.info("registry.pushed", image=image_id, reference=reference, digest=digest, by=pushed_by)
+        return row
+
+    async def delete(self, image_id: str, reference: str) -> None:
+        """Delete a tag, or a manifest with all tags that point to it.
+
+        Raises:
+            ManifestUnknown: there is none.
+            Denied: a cluster runs it, or could go back to it.
+        """
+        if not is_digest(reference):
+            await self._store.database.transaction(lambda session: self._delete_tag(image_id, reference, session))
+            return
+        holder = await self._pins.holder([reference])
+        if holder:
+            raise Denied(f"the cluster {holder} runs this, or could go back to it", {"digest": reference})
+        await self._store.database.transaction(lambda session: self._delete_manifest(image_id, reference, session))
+        self._cache.forget(image_id, reference)
+        await self._hints.publish(ManifestCache.HINT, f"{image_id}/{reference}")
+
+    async def tags(self, image_id: str, last: str, limit: int) -> list[str]:
+        """Tags in ASCII order, after `last`."""
+        return await self._store.tags_after(image_id, last, limit)
+
+    async def referrers(self, image_id: str, subject: str, last: str, limit: int) -> list[ManifestRow]:
+        """Manifests that name `subject` as theirs, by digest, after `last`."""
+        return await self._store.referrers(image_id, subject, last, limit)
+
+    async def _image(self, image_id: str, session: Session) -> ImageDocument:
+        image = await self._store.images.find(image_id, session=session)
+        if image is None:
+            raise NameUnknown(image_id)
+        return image.model_copy(deep=True)
+
+    async def _platform(self, image_id: str, manifest: Manifest) -> str:
+        if manifest.config is None or manifest.config.media_type not in IMAGE_CONFIGS:
+            return ""
+        return platform_of_config(await self._blobs.read(image_id, manifest.config.digest, _CONFIG_BYTES))
+
+    async def _checked_children(self, image_id: str, manifest: Manifest, session: Session) -> list[ManifestRow]:
+        missing = await self._store.missing("links", image_id, (b.digest for b in manifest.blobs), session)
+        children = await self._store.manifests(image_id, {c.digest for c in manifest.children}, session)
+        present = {child.digest for child in children}
+        missing += [child.digest for child in manifest.children if child.digest not in present]
+        if missing:
+            raise ManifestBlobUnknown(missing)
+        return children
+
+    async def _new_blob_bytes(self, image_id: str, manifest: Manifest, session: Session) -> int:
+        """Bytes of blobs that no other manifest of the repository refers to yet."""
+        total = 0
+        for digest, size in {blob.digest: blob.size for blob in manifest.blobs}.items():
+            if not await self._store.refers_to(image_id, digest, session):
+                total += size
+        return total
+
+    async def _move_tag(
+        self, image: ImageDocument, tag: str, row: ManifestRow, pushed_by: str, session: Session
+    ) -> None:
+        known = await self._store.tag(image.id, tag, session)
+        version = Version(
+            tag=tag,
+            digest=row.digest,
+            media_type=row.media_type,
+            size_bytes=row.total_bytes,
+            push_time=now(),
+            pushed_by=pushed_by,
+            platforms=row.platforms,
+        )
+        await self._store.put_tag(image.id, version, session)
+        others = [shown for shown in image.versions if shown.tag != tag]
+        image.versions = [version, *others][:VERSIONS_SHOWN]
+        image.version_count += known is None
+        # The same digest again is told too: whoever reads it decides whether that is news.
+        await self._outbox.put(events.IMAGE_PUSHED, events.image_pushed(image, version), session=session)
+
+    async def _delete_tag(self, image_id: str, tag: str, session: Session) -> None:
+        if await self._store.tag(image_id, tag, session) is None:
+            raise ManifestUnknown(tag)
+        image = await self._image(image_id, session)
+        await self._store.delete_tag(image_id, tag, session)
+        await self._show_without(image, [tag], session)
+        await self._store.images.replace(image, session=session)
+
+    async def _delete_manifest(self, image_id: str, digest: str, session: Session) -> None:
+        row = await self._store.manifest(image_id, digest, session)
+        body = await self._store.content(digest)
+        if row is None or body is None:
+            raise ManifestUnknown(digest)
+        image = await self._image(image_id, session)
+        tags = await self._store.tags_of(image_id, digest, session)
+        await self._store.delete_manifest(image_id, digest, session)
+        for tag in tags:
+            await self._store.delete_tag(image_id, tag.version.tag, session)
+        freed = row.size + await self._new_blob_bytes(image_id, parse(row.media_type, body), session)
+        image.size_bytes = max(0, image.size_bytes - freed)
+        await self._show_without(image, [tag.version.tag for tag in tags], session)
+        await self._store.images.replace(image, session=session)
+
+    async def _show_without(self, image: ImageDocument, tags: Sequence[str], session: Session) -> None:
+        image.version_count = max(0, image.version_count - len(tags))
+        image.versions = [shown for shown in image.versions if shown.tag not in tags]
+        if len(image.versions) < min(image.version_count, VERSIONS_SHOWN):
+            image.versions = (await self._store.versions(image.id, session))[:VERSIONS_SHOWN]
+
+
+def _row(
+    image_id: str, digest: str, manifest: Manifest, body: bytes, children: Sequence[ManifestRow], platform: str
+) -> ManifestRow:
+    if manifest.subject is not None and manifest.subject.digest == digest:
+        raise ManifestInvalid("a manifest cannot be its own subject")
+    config_type = manifest.config.media_type if manifest.config else ""
+    told = [child.platform for child in manifest.children] + [p for child in children for p in child.platforms]
+    return ManifestRow(
+        id=f"{image_id}/{digest}",
+        image_id=image_id,
+        digest=digest,
+        media_type=manifest.media_type,
+        artifact_type=manifest.artifact_type or config_type,
+        size=len(body),
+        total_bytes=len(body) + sum(b.size for b in manifest.blobs) + sum(c.total_bytes for c in children),
+        references=list(dict.fromkeys(d.digest for d in manifest.blobs + manifest.children)),
+        subject=manifest.subject.digest if manifest.subject else "",
+        platforms=sorted({*told, platform} - {""}),
+        annotations=dict(manifest.annotations),
+    )

@@ -1,0 +1,96 @@
+"""The gRPC surface of images: parse, call the domain, answer."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+from cloudly_kit.resources import page_request, request_key, timestamp, with_metadata
+from cloudly_kit.watches import watch_event
+
+from cloudly_registry.images import Images
+from cloudly_registry.pins import Pins
+from cloudly_registry.store import ImageDocument, RegistryStore, Version
+
+
+class ImageServicer(image_pb2_grpc.ImageServiceServicer):
+    """cloudly.registry.v1.ImageService."""
+
+    def __init__(self, store: RegistryStore, images: Images, pins: Pins, registry_host: str) -> None:
+        self._store = store
+        self._images = images
+        self._pins = pins
+        self._registry_host = registry_host
+
+    async def CreateImage(self, request: image_pb2.CreateImageRequest, context: Any) -> image_pb2.CreateImageResponse:
+        """Make a record by hand."""
+        asked = request.image
+        document = ImageDocument(
+            name=asked.name, repository=asked.repository, description=asked.description, labels=dict(asked.labels)
+        )
+        created = await self._images.create(document, request_key(request))
+        return image_pb2.CreateImageResponse(image=image_message(created))
+
+    async def GetImage(self, request: image_pb2.GetImageRequest, context: Any) -> image_pb2.GetImageResponse:
+        """One record."""
+        return image_pb2.GetImageResponse(image=image_message(await self._store.images.get(request.image_id)))
+
+    async def ListImages(self, request: image_pb2.ListImagesRequest, context: Any) -> image_pb2.ListImagesResponse:
+        """A page of records."""
+        page = await self._store.images.page(["-"], page_request(request))
+        return image_pb2.ListImagesResponse(
+            images=[image_message(image) for image in page.items], next_page_token=page.next_page_token
+        )
+
+    async def DeleteImage(self, request: image_pb2.DeleteImageRequest, context: Any) -> image_pb2.DeleteImageResponse:
+        """Delete a record with all that was pushed."""
+        await self._images.delete(request.image_id, request.etag)
+        return image_pb2.DeleteImageResponse()
+
+    async def WatchImages(
+        self, request: image_pb2.WatchImagesRequest, context: Any
+    ) -> AsyncIterator[image_pb2.WatchImagesResponse]:
+        """Records as they are, then as they change."""
+        async for change in self._store.images.watch(cursor=request.cursor):
+            yield image_pb2.WatchImagesResponse(
+                event=watch_event(change),
+                image=image_message(change.document) if change.document else None,
+                cursor=change.cursor,
+            )
+
+    async def EnsureRepository(
+        self, request: image_pb2.EnsureRepositoryRequest, context: Any
+    ) -> image_pb2.EnsureRepositoryResponse:
+        """Make a workload's repository."""
+        image = await self._images.ensure_repository(request.repository, request.workload_id)
+        return image_pb2.EnsureRepositoryResponse(image_id=image.id, target=f"{self._registry_host}/{image.repository}")
+
+    async def SetPins(self, request: image_pb2.SetPinsRequest, context: Any) -> image_pb2.SetPinsResponse:
+        """Take in what a cluster needs."""
+        await self._pins.set(request.cluster_id, request.digests, request.revision)
+        return image_pb2.SetPinsResponse()
+
+
+def image_message(image: ImageDocument) -> image_pb2.Image:
+    """The record as the contract tells it."""
+    message = image_pb2.Image(
+        name=image.name,
+        description=image.description,
+        repository=image.repository,
+        versions=[_version_message(version) for version in image.versions],
+        version_count=image.version_count,
+        size_bytes=image.size_bytes,
+        workload_id=image.workload_id,
+    )
+    return with_metadata(message, image)
+
+
+def _version_message(version: Version) -> image_pb2.ImageVersion:
+    return image_pb2.ImageVersion(
+        tag=version.tag,
+        digest=version.digest,
+        media_type=version.media_type,
+        size_bytes=version.size_bytes,
+        push_time=timestamp(version.push_time),
+        pushed_by=version.pushed_by,
+        platforms=version.platforms,
+    )

@@ -1,0 +1,341 @@
+"""The collections of the registry, and everything that is asked of Mongo.
+
+    images      one document a repository, with its newest versions (watched, listed, what people see)
+    pins        per cluster, the digests that must stay
+    uploads     blob uploads under way
+    blobs       digest -> object in the store and size; shared by all repositories
+    links       <image>/<digest>: the repository may read the blob
+    manifests   <image>/<digest>: the repository has the manifest; what it refers to
+    contents    digest -> the bytes of a manifest; shared by all repositories
+    tags        <image>/<tag> -> digest, with what a version says
+
+The last five are rows, not documents: nobody watches or pages them, their ids say everything, and they are gone when
+they are deleted. They belong to an image by its id, so nothing of a deleted repository comes back in a new one.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudly_kit.store import Collection, Database, Document, Index, Session
+from pydantic import BaseModel, ConfigDict, Field
+
+_BATCH = 100
+
+
+class Version(BaseModel):
+    """What a tag points to."""
+
+    tag: str
+    digest: str
+    media_type: str
+    size_bytes: int
+    push_time: datetime
+    pushed_by: str
+    platforms: list[str] = []
+
+
+class ImageDocument(Document):
+    """A repository, as people see it."""
+
+    name: str
+    repository: str
+    description: str = ""
+    workload_id: str = ""
+    versions: list[Version] = []
+    """Newest first, at most 100."""
+    version_count: int = 0
+    size_bytes: int = 0
+    """Of all its manifests and what they refer to, shared blobs counted once."""
+
+
+class PinDocument(Document):
+    """What a cluster (its id is the document's) runs or could go back to."""
+
+    digests: list[str] = []
+    revision: int = 0
+
+
+class UploadDocument(Document):
+    """A blob upload under way; its update time says when a client last went on with it."""
+
+    image_id: str
+    object_key: str
+    started_by: str
+
+
+class Row(BaseModel):
+    """The base of what is kept under an id that says everything."""
+
+    model_config = ConfigDict(populate_by_name=True, extra="ignore")
+
+    id: str = Field(alias="_id")
+
+
+class Blob(Row):
+    """The id is the digest."""
+
+    key: str
+    size: int
+    create_time: datetime
+
+
+class Link(Row):
+    """A blob in a repository; key and size as the blob's, so that a pull reads one row."""
+
+    image_id: str
+    digest: str
+    key: str
+    size: int
+
+
+class ManifestRow(Row):
+    """A manifest in a repository."""
+
+    image_id: str
+    digest: str
+    media_type: str
+    artifact_type: str
+    """As the referrers API tells it: the manifest's, else its configuration's media type."""
+    size: int
+    """Of the manifest itself."""
+    total_bytes: int
+    """With configuration and layers, or with all manifests of an index."""
+    references: list[str]
+    subject: str = ""
+    platforms: list[str] = []
+    annotations: dict[str, str] = {}
+
+
+class TagRow(Row):
+    """A tag in a repository."""
+
+    image_id: str
+    version: Version
+
+
+class RegistryStore:
+    """All collections of the service."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.images = Collection(
+            database,
+            "images",
+            ImageDocument,
+            kind="image",
+            indexes=[Index("scope", "repository", unique=True), Index("scope", "name", unique=True)],
+            orderable=["name", "repository", "create_time", "update_time"],
+            filterable=["name", "repository", "workload_id"],
+        )
+        self.pins = Collection(database, "pins", PinDocument, kind="pins", indexes=[Index("scope", "digests")])
+        self.uploads = Collection(
+            database, "uploads", UploadDocument, kind="upload", indexes=[Index("scope", "update_time")]
+        )
+
+    async def ensure(self) -> None:
+        """Make the indexes."""
+        for collection in (self.images, self.pins, self.uploads):
+            await collection.ensure()
+        for name, fields in (
+            ("blobs", ["key"]),
+            ("links", ["image_id", "digest"]),
+            ("links", ["digest"]),
+            ("manifests", ["image_id", "references"]),
+            ("manifests", ["image_id", "subject", "_id"]),
+            ("manifests", ["digest"]),
+            ("tags", ["image_id", "_id"]),
+            ("tags", ["image_id", "version.digest"]),
+        ):
+            await self.database.raw(name).create_index([(field, 1) for field in fields])
+
+    # -- images ---------------------------------------------------------------------------------------------------
+
+    async def image_of(self, repository: str) -> ImageDocument | None:
+        """The record of a repository."""
+        return await self.images.find_one(scope="-", repository=repository)
+
+    async def repositories_after(self, last: str, limit: int) -> list[str]:
+        """Names of repositories in ASCII order."""
+        query = {"scope": "-", "live": True, "repository": {"$gt": last}}
+        cursor = self.database.raw("images").find(query, {"repository": 1}).sort("repository", 1).limit(limit)
+        return [row["repository"] async for row in cursor]
+
+    async def deleted_images(self) -> list[str]:
+        """Ids of images deleted within the last day, whose rows may still be there."""
+        query = {"delete_time": {"$gt": datetime(2000, 1, 1, tzinfo=UTC)}}
+        return [row["_id"] async for row in self.database.raw("images").find(query, {"_id": 1})]
+
+    # -- pins -----------------------------------------------------------------------------------------------------
+
+    async def pinned_by(self, digests: Iterable[str]) -> str:
+        """The id of a cluster that pins one of these digests; empty when none does."""
+        waiting = list(digests)
+        for first in range(0, len(waiting), _BATCH):
+            found = await self.pins.find_one(scope="-", digests={"$in": waiting[first : first + _BATCH]})
+            if found is not None:
+                return found.id
+        return ""
+
+    # -- uploads --------------------------------------------------------------------------------------------------
+
+    async def idle_uploads(self, before: datetime, limit: int) -> list[UploadDocument]:
+        """Uploads that nobody went on with since `before`."""
+        query = {"scope": "-", "live": True, "update_time": {"$lt": before}}
+        cursor = self.database.raw("uploads").find(query).sort("update_time", 1).limit(limit)
+        return [UploadDocument.model_validate(raw) async for raw in cursor]
+
+    async def upload_of_object(self, upload_id: str) -> bool:
+        """Whether an upload is under way."""
+        return await self.uploads.find(upload_id) is not None
+
+    # -- blobs and links ------------------------------------------------------------------------------------------
+
+    async def blob(self, digest: str, session: Session | None = None) -> Blob | None:
+        """Where a blob is."""
+        raw = await self._find("blobs", digest, session)
+        return None if raw is None else Blob.model_validate(raw)
+
+    async def blob_of_object(self, key: str) -> Blob | None:
+        """The blob whose bytes are the object `key`."""
+        raw = await self.database.raw("blobs").find_one({"key": key})
+        return None if raw is None else Blob.model_validate(raw)
+
+    async def put_blob(self, blob: Blob, session: Session) -> None:
+        """Store or replace."""
+        await self._put("blobs", blob, session)
+
+    async def link(self, image_id: str, digest: str, session: Session | None = None) -> Link | None:
+        """The link of a blob into a repository."""
+        raw = await self._find("links", f"{image_id}/{digest}", session)
+        return None if raw is None else Link.model_validate(raw)
+
+    async def put_link(self, image_id: str, blob: Blob, session: Session) -> None:
+        """Let a repository read a blob."""
+        link = Link(id=f"{image_id}/{blob.id}", image_id=image_id, digest=blob.id, key=blob.key, size=blob.size)
+        await self._put("links", link, session)
+
+    async def delete_link(self, image_id: str, digest: str, session: Session) -> None:
+        """Take a blob out of a repository."""
+        await self.database.raw("links").delete_one({"_id": f"{image_id}/{digest}"}, session=session.raw)
+
+    async def missing(self, collection: str, image_id: str, digests: Iterable[str], session: Session) -> list[str]:
+        """Which of these digests have no row in `links` or `manifests` of the repository."""
+        wanted = list(dict.fromkeys(digests))
+        found: set[str] = set()
+        for first in range(0, len(wanted), _BATCH):
+            ids = [f"{image_id}/{digest}" for digest in wanted[first : first + _BATCH]]
+            rows = self.database.raw(collection).find({"_id": {"$in": ids}}, {"digest": 1}, session=session.raw)
+            found |= {row["digest"] async for row in rows}
+        return [digest for digest in wanted if digest not in found]
+
+    # -- manifests ------------------------------------------------------------------------------------------------
+
+    async def manifest(self, image_id: str, digest: str, session: Session | None = None) -> ManifestRow | None:
+        """A manifest of a repository, without its bytes."""
+        raw = await self._find("manifests", f"{image_id}/{digest}", session)
+        return None if raw is None else _manifest(raw)
+
+    async def manifests(self, image_id: str, digests: Iterable[str], session: Session) -> list[ManifestRow]:
+        """Those of these manifests that the repository has."""
+        ids = [f"{image_id}/{digest}" for digest in digests]
+        rows = self.database.raw("manifests").find({"_id": {"$in": ids}}, session=session.raw)
+        return [_manifest(raw) async for raw in rows]
+
+    async def put_manifest(self, row: ManifestRow, body: bytes, session: Session) -> None:
+        """Store a manifest and its bytes."""
+        raw = row.model_dump(by_alias=True)
+        # Annotations' names may hold dots and dollars, which are operators in documents.
+        raw["annotations"] = [[name, value] for name, value in row.annotations.items()]
+        await self.database.raw("manifests").replace_one({"_id": row.id}, raw, upsert=True, session=session.raw)
+        content = {"_id": row.digest, "body": body}
+        await self.database.raw("contents").replace_one({"_id": row.digest}, content, upsert=True, session=session.raw)
+
+    async def delete_manifest(self, image_id: str, digest: str, session: Session) -> None:
+        """Remove a manifest, and its bytes when no other repository has it."""
+        await self.database.raw("manifests").delete_one({"_id": f"{image_id}/{digest}"}, session=session.raw)
+        if await self.database.raw("manifests").find_one({"digest": digest}, {"_id": 1}, session=session.raw) is None:
+            await self.database.raw("contents").delete_one({"_id": digest}, session=session.raw)
+
+    async def content(self, digest: str) -> bytes | None:
+        """The bytes of a manifest."""
+        raw = await self._find("contents", digest)
+        return None if raw is None else bytes(raw["body"])
+
+    async def refers_to(self, image_id: str, digest: str, session: Session | None = None) -> str:
+        """The digest of a manifest of the repository that refers to `digest`; empty when none does."""
+        query = {"image_id": image_id, "references": digest}
+        raw = await self.database.raw("manifests").find_one(
+            query, {"digest": 1}, session=None if session is None else session.raw
+        )
+        return "" if raw is None else str(raw["digest"])
+
+    async def referrers(self, image_id: str, subject: str, last: str, limit: int) -> list[ManifestRow]:
+        """Manifests whose subject is `subject`, by digest, after the digest `last`."""
+        query = {"image_id": image_id, "subject": subject, "_id": {"$gt": f"{image_id}/{last}"}}
+        rows = self.database.raw("manifests").find(query).sort("_id", 1).limit(limit)
+        return [_manifest(raw) async for raw in rows]
+
+    async def manifest_digests(self, image_id: str) -> list[str]:
+        """All manifests of a repository."""
+        rows = self.database.raw("manifests").find({"image_id": image_id}, {"digest": 1})
+        return [row["digest"] async for row in rows]
+
+    # -- tags -----------------------------------------------------------------------------------------------------
+
+    async def tag(self, image_id: str, tag: str, session: Session | None = None) -> TagRow | None:
+        """What a tag points to."""
+        raw = await self._find("tags", f"{image_id}/{tag}", session)
+        return None if raw is None else TagRow.model_validate(raw)
+
+    async def tags_after(self, image_id: str, last: str, limit: int) -> list[str]:
+        """Tags in ASCII order."""
+        query = {"image_id": image_id, "_id": {"$gt": f"{image_id}/{last}"}}
+        rows = self.database.raw("tags").find(query, {"_id": 1}).sort("_id", 1).limit(limit)
+        return [row["_id"].partition("/")[2] async for row in rows]
+
+    async def tags_of(self, image_id: str, digest: str, session: Session) -> list[TagRow]:
+        """Tags that point to a manifest."""
+        query = {"image_id": image_id, "version.digest": digest}
+        return [TagRow.model_validate(r) async for r in self.database.raw("tags").find(query, session=session.raw)]
+
+    async def versions(self, image_id: str, session: Session) -> list[Version]:
+        """All versions of a repository, newest first."""
+        rows = self.database.raw("tags").find({"image_id": image_id}, session=session.raw)
+        found = [TagRow.model_validate(raw).version async for raw in rows]
+        return sorted(found, key=lambda version: version.push_time, reverse=True)
+
+    async def put_tag(self, image_id: str, version: Version, session: Session) -> None:
+        """Point a tag to a manifest."""
+        await self._put("tags", TagRow(id=f"{image_id}/{version.tag}", image_id=image_id, version=version), session)
+
+    async def delete_tag(self, image_id: str, tag: str, session: Session) -> None:
+        """Remove a tag."""
+        await self.database.raw("tags").delete_one({"_id": f"{image_id}/{tag}"}, session=session.raw)
+
+    async def purge(self, image_id: str) -> int:
+        """Remove all rows of a repository that is gone; how many manifests there were. Can be repeated."""
+        digests = await self.manifest_digests(image_id)
+        await self.database.raw("tags").delete_many({"image_id": image_id})
+        for digest in digests:
+
+            async def work(session: Session, digest: str = digest) -> None:
+                await self.delete_manifest(image_id, digest, session)
+
+            await self.database.transaction(work)
+        await self.database.raw("links").delete_many({"image_id": image_id})
+        return len(digests)
+
+    async def _find(self, collection: str, id: str, session: Session | None = None) -> dict[str, Any] | None:
+        return await self.database.raw(collection).find_one(
+            {"_id": id}, session=None if session is None else session.raw
+        )
+
+    async def _put(self, collection: str, row: Row, session: Session) -> None:
+        await self.database.raw(collection).replace_one(
+            {"_id": row.id}, row.model_dump(by_alias=True), upsert=True, session=session.raw
+        )
+
+
+def _manifest(raw: dict[str, Any]) -> ManifestRow:
+    return ManifestRow.model_validate({**raw, "annotations": dict(raw["annotations"])})

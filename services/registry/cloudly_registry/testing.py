@@ -1,0 +1,239 @@
+"""For tests, here and elsewhere: a registry in this process, a client of it, and images made by hand."""
+
+import io
+import tarfile
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import orjson
+from cloudly.auth.v1 import auth_pb2
+from cloudly_kit.testing import Authority, ServiceHarness, free_port
+
+from cloudly_registry.config import Settings
+from cloudly_registry.main import serve
+from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
+from cloudly_registry.references import digest_of
+
+USERS = {
+    ("admin", "admin-password"): "admin",
+    ("op", "op-password"): "operator",
+    ("viewer", "viewer-password"): "viewer",
+    ("nobody", "nobody-password"): "",
+}
+
+
+class Auth(Authority):
+    """The testing authority, which also knows passwords."""
+
+    def __init__(self, address: str, issuer: str) -> None:
+        super().__init__(address, issuer)
+        self.asked: list[str] = []
+
+    async def VerifyCredentials(
+        self, request: auth_pb2.VerifyCredentialsRequest, context: Any
+    ) -> auth_pb2.VerifyCredentialsResponse:
+        """Look the user up in USERS."""
+        self.asked.append(request.remote_address)
+        role = USERS.get((request.username, request.password))
+        if role is None:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong")
+        identity = auth_pb2.Identity(
+            id=f"id-{request.username}",
+            name=request.username,
+            type=auth_pb2.IDENTITY_TYPE_HUMAN,
+            roles=[role] if role else [],
+        )
+        return auth_pb2.VerifyCredentialsResponse(identity=identity)
+
+
+class Client:
+    """A registry client that gets a token for each repository it works with."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, user: str, password: str) -> None:
+        self.http = http
+        self.base = base
+        self.login = aiohttp.BasicAuth(user, password)
+
+    async def token(self, *scopes: str) -> str:
+        """An access token for these scopes."""
+        params = [("service", "test"), *(("scope", scope) for scope in scopes)]
+        async with self.http.get(f"{self.base}/v2/token", params=params, auth=self.login) as answer:
+            assert answer.status == 200, await answer.text()
+            content = await answer.json()
+            return str(content["token"])
+
+    async def call(self, method: str, path: str, *, scope: str = "", **options: Any) -> "Answer":
+        """A request with a token for its repository, or for `scope`."""
+        name = (
+            path.removeprefix("/v2/").rpartition("/manifests/")[0] or path.removeprefix("/v2/").partition("/blobs/")[0]
+        )
+        name = name.partition("/tags/")[0].partition("/referrers/")[0]
+        headers = dict(options.pop("headers", {}))
+        headers["Authorization"] = "Bearer " + await self.token(scope or f"repository:{name}:pull,push,delete")
+        async with self.http.request(
+            method, self.base + path, headers=headers, allow_redirects=False, **options
+        ) as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    async def push_blob(self, name: str, data: bytes) -> str:
+        """Push a blob with POST and PUT; its digest."""
+        digest = digest_of(data)
+        begun = await self.call("POST", f"/v2/{name}/blobs/uploads/")
+        assert begun.status == 202, begun.body
+        done = await self.call("PUT", begun.headers["Location"], params={"digest": digest}, data=data)
+        assert done.status == 201, done.body
+        return digest
+
+    async def push_manifest(self, name: str, reference: str, body: bytes, media_type: str) -> "Answer":
+        """PUT a manifest."""
+        return await self.call(
+            "PUT", f"/v2/{name}/manifests/{reference}", data=body, headers={"Content-Type": media_type}
+        )
+
+
+class Answer:
+    """An HTTP answer, read to its end."""
+
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return orjson.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of the first error."""
+        return str(self.json["errors"][0]["code"])
+
+
+class Registry:
+    """The running service."""
+
+    def __init__(self, harness: ServiceHarness, settings: Settings, http: aiohttp.ClientSession) -> None:
+        self.harness = harness
+        self.settings = settings
+        self.http = http
+        self.base = f"http://{settings.http_listen}"
+        self.auth: Auth = harness.authority  # type: ignore[assignment]
+
+    def client(self, user: str = "admin") -> Client:
+        """A client with a user's login."""
+        return Client(self.http, self.base, user, f"{user}-password")
+
+    @asynccontextmanager
+    async def replica(self, **overrides: Any) -> AsyncIterator["Registry"]:
+        """A second process's worth of the same registry, on the same data."""
+        listen = f"127.0.0.1:{free_port()}"
+        other = self.settings.model_copy(
+            update={
+                "http_listen": listen,
+                "registry_listen": f"unix:{self.harness.directory}/registry-{uuid.uuid4().hex[:4]}.sock",
+                **overrides,
+            }
+        )
+        async with self.harness.running("registry", serve, other):
+            yield Registry(self.harness, other, self.http)
+
+
+@asynccontextmanager
+async def running_registry(
+    directory: Path, mongo_url: str, redis_url: str, **overrides: Any
+) -> AsyncIterator[Registry]:
+    """A registry with nothing in it; overrides are settings by field name."""
+    directory.mkdir()
+    harness = ServiceHarness(directory, mongo_url, redis_url)
+    harness.make_keys()
+    port = free_port()
+    harness.authority = Auth(  # type: ignore[abstract]  # the other methods answer UNIMPLEMENTED
+        f"unix:{directory}/auth-test.sock", f"http://127.0.0.1:{port}"
+    )
+    settings = harness.settings(
+        Settings, http_listen=f"127.0.0.1:{port}", public_url="127.0.0.1", public_port=port, **overrides
+    )
+    async with AsyncExitStack() as stack:
+        await harness.authority.start()
+        stack.push_async_callback(harness.authority.stop)
+        await stack.enter_async_context(harness.running("registry", serve, settings))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Registry(harness, settings, http)
+
+
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+def layer(content: bytes, name: str = "file") -> bytes:
+    """A tar archive with one file."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+class Image:
+    """An OCI image of some layers, in memory."""
+
+    def __init__(self, *contents: bytes, architecture: str = "amd64", **extra: Any) -> None:
+        self.layers = [layer(content) for content in contents]
+        config = {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(part) for part in self.layers]},
+        }
+        self.config = orjson.dumps(config)
+        self.manifest = orjson.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "config": descriptor(CONFIG, self.config),
+                "layers": [descriptor(LAYER, part) for part in self.layers],
+                **extra,
+            }
+        )
+        self.digest = digest_of(self.manifest)
+
+    @property
+    def blobs(self) -> list[bytes]:
+        """Everything that has to be there before the manifest."""
+        return [self.config, *self.layers]
+
+    async def push(self, client: Client, name: str, reference: str = "") -> Answer:
+        """Push all of it."""
+        for blob in self.blobs:
+            await client.push_blob(name, blob)
+        return await client.push_manifest(name, reference or self.digest, self.manifest, OCI_MANIFEST)
+
+    def write(self, directory: Path) -> None:
+        """Write it as skopeo's `dir:` transport reads it."""
+        directory.mkdir(parents=True)
+        (directory / "version").write_text("Directory Transport Version: 1.1\n")
+        (directory / "manifest.json").write_bytes(self.manifest)
+        for blob in self.blobs:
+            (directory / digest_of(blob).partition(":")[2]).write_bytes(blob)
+
+
+def descriptor(media_type: str, content: bytes, **extra: Any) -> dict[str, Any]:
+    """What a manifest says of content."""
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content), **extra}
+
+
+def index_of(*images: Image) -> bytes:
+    """An index of images."""
+    entries = []
+    for image in images:
+        architecture = orjson.loads(image.config)["architecture"]
+        platform = {"os": "linux", "architecture": architecture}
+        entries.append(descriptor(OCI_MANIFEST, image.manifest, platform=platform))
+    return orjson.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
