@@ -78,7 +78,8 @@ class Run:
             self._confirm()
         request = self._request(arguments)
         if verb.listed is not None and "page_token" in verb.request:
-            show(verb, every(self._client, self._at(request), _query(request), self._given["limit"]), self._form)
+            call = calls.call_of(verb, request, "")
+            show(verb, every(self._client, verb, call.query, limit=self._given["limit"], path=call.path), self._form)
             return
         answer = self._changed(request) if self._merges() else self._send(request, self._given.get("etag") or "")
         if verb.listed is not None and self._form == "table":
@@ -164,12 +165,6 @@ class Run:
         question = f"{self._verb.name.replace('-', ' ').capitalize()}: {self._verb.noun} {named}?"
         click.confirm(question, abort=True, err=True)
 
-    def _at(self, request: calls.Json) -> Verb:
-        # A list below a resource: its path names that resource.
-        path = calls.call_of(self._verb, request, "").path
-        method = {**self._verb.method, "http": {**self._verb.http, "path": path}}
-        return Verb(self._verb.contract, method)
-
     def _field(self, dotted: str) -> tuple[tuple[str, ...], Field]:
         fields, path = self._verb.request, []
         for name in dotted.split("."):
@@ -225,10 +220,6 @@ def _noun_of(verb: Verb, dotted: str) -> str:
 def _json_name(name: str) -> str:
     head, *rest = name.replace("-", "_").split("_")
     return head + "".join(part.capitalize() for part in rest)
-
-
-def _query(request: calls.Json) -> calls.Json:
-    return {key: value for key, value in request.items() if not isinstance(value, dict)}
 
 
 def _both(known: Mapping[str, Any], wish: Mapping[str, Any], key: str) -> bool:

@@ -36,15 +36,15 @@ def resolve(client: Client, contract: Contract, noun: str, given: str, *, strict
     return str(found[0]["id"])
 
 
-def every(client: Client, verb: Verb, query: dict[str, Any], limit: int = 0) -> list[dict[str, Any]]:
-    """The records of a list, page by page, all or the first `limit`."""
+def every(client: Client, verb: Verb, query: dict[str, Any], *, limit: int = 0, path: str = "") -> list[dict[str, Any]]:
+    """The records of a list, page by page, all or the first `limit`; `path` where the verb's own has gaps."""
     assert verb.listed is not None
     paged = "page_token" in verb.request
     records: list[dict[str, Any]] = []
     token = ""
     while True:
         page = {"pageSize": min(PAGE_SIZE, limit - len(records)) if limit else PAGE_SIZE, "pageToken": token}
-        answer = client.call("GET", verb.http["path"], query={**query, **(page if paged else {})})
+        answer = client.call("GET", path or verb.http["path"], query={**query, **(page if paged else {})})
         records += answer.get(verb.listed.json, [])
         token = answer.get("nextPageToken", "")
         if not token or (limit and len(records) >= limit):
