@@ -117,7 +117,7 @@ class Suite:
         answer = subprocess.run(
             [program, "status", "--data", self.directory / "data", "--json"], capture_output=True, check=True, text=True
         )
-        return {row["name"]: row["pid"] for row in json.loads(answer.stdout) if row["pid"]}
+        return {row["name"]: row["pid"] for row in json.loads(answer.stdout)["processes"] if row["pid"]}
 
 
 @pytest.fixture(scope="session")

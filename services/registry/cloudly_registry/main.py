@@ -17,7 +17,7 @@ from cloudly_registry.http.parts import Parts
 from cloudly_registry.http.server import serving
 from cloudly_registry.images import Images
 from cloudly_registry.jobs import TASKS
-from cloudly_registry.logins import Logins
+from cloudly_registry.peers import Logins
 from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.pins import Pins

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import grpc
 import orjson
 from cloudly.auth.v1 import auth_pb2
+from cloudly_kit.errors import CredentialsInvalid, to_status
 from cloudly_kit.testing import Authority, ServiceHarness, free_port
+from grpc_status import rpc_status
 
 from cloudly_registry.config import Settings
 from cloudly_registry.main import serve
@@ -41,7 +42,7 @@ class Auth(Authority):
         self.asked.append(request.remote_address)
         role = USERS.get((request.username, request.password))
         if role is None:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong")
+            await context.abort_with_status(rpc_status.to_status(to_status(CredentialsInvalid())))
         identity = auth_pb2.Identity(
             id=f"id-{request.username}",
             name=request.username,

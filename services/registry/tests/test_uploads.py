@@ -1,6 +1,7 @@
 """Uploads in pieces: resumed here or at another replica, refused out of order, and never visible before they are whole."""
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -106,7 +107,7 @@ async def test_an_upload_goes_on_at_another_replica(client: Client, registry: Re
         clients = [client, second.client(), third.client()]
         location = await begin(client, name)
         cuts = [0, 1, 2 * MIB, 2 * MIB + 7, 4 * MIB, len(data)]
-        for number, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        for number, (start, end) in enumerate(itertools.pairwise(cuts)):
             # Each replica comes twice, so that a hash it kept from before would be stale.
             moved = await clients[number % 3].call("PATCH", location, data=data[start:end])
             assert (moved.status, moved.headers["Range"]) == (202, f"0-{end - 1}")
@@ -122,8 +123,8 @@ async def test_a_client_that_goes_away_goes_on_where_it_was(client: Client, regi
     token = await client.token(f"repository:{name}:pull,push")
     host, _, port = registry.settings.http_listen.partition(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    head = f"PATCH {location} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(data)}\r\n\r\n"
-    writer.write(head.encode() + data[: 2 * MIB])
+    head = f"PATCH {location} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+    writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data[: 2 * MIB])
     await writer.drain()
     await asyncio.sleep(0.2)
     writer.transport.abort()
@@ -133,7 +134,7 @@ async def test_a_client_that_goes_away_goes_on_where_it_was(client: Client, regi
         if status.status == 204 and (offset := int(status.headers["Range"].partition("-")[2]) + 1) > 1:
             break
         await asyncio.sleep(0.05)
-    assert 1 < offset <= 2 * MIB
+    assert offset == 2 * MIB
     assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(data)}")).status == 404
     moved = await client.call(
         "PATCH", location, data=data[offset:], headers={"Content-Range": f"{offset}-{len(data) - 1}"}

@@ -54,17 +54,24 @@ async def pieces(request: web.Request, idle_seconds: float) -> AsyncIterator[Seq
     received = 0
     batch: list[bytes] = []
     size = 0
-    while piece := await _next(request, idle_seconds):
-        batch.append(piece)
-        size += len(piece)
-        if size >= _BATCH_BYTES:
+    failure: Exception | None = None
+    while True:
+        try:
+            piece = await _next(request, idle_seconds)
+        except (ClientGone, UploadInvalid) as error:
+            failure, piece = error, b""  # what came before is kept: the client can go on behind it
+        if piece:
+            batch.append(piece)
+            size += len(piece)
+        if size >= _BATCH_BYTES or (batch and not piece):
             received += size
             yield batch
             batch, size = [], 0
-    received += size
-    if batch:
-        yield batch
+        if not piece:
+            break
     metrics.BYTES_IN.inc(received)
+    if failure is not None:
+        raise failure
     expected = content_length(request)
     if expected is not None and received < expected:
         raise ClientGone

@@ -11,7 +11,7 @@ from cloudly_registry.errors import Unauthorized, Unsupported
 from cloudly_registry.http.body import whole
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
-from cloudly_registry.logins import basic_credentials
+from cloudly_registry.peers import basic_credentials
 from cloudly_registry.tokens import LIFETIME_SECONDS, parse_scopes
 
 _BASIC = 'Basic realm="Cloudly registry", charset="UTF-8"'
