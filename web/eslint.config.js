@@ -15,6 +15,10 @@ export default tseslint.config(
     rules: {
       ...lit.configs["flat/all"].rules,
       ...litA11y.configs.recommended.rules,
+      // It takes a handler in the template for an assignment while rendering.
+      "lit/no-this-assign-in-render": "off",
+      // "" and 0 are what absent means in proto3 JSON, so `a ? a : b` is often the point.
+      "@typescript-eslint/prefer-nullish-coalescing": ["error", { ignorePrimitives: { string: true, number: true }, ignoreTernaryTests: true }],
       // Arrow functions in templates are how a row's handler knows its row.
       "lit/no-template-arrow": "off",
       "lit/no-template-map": "off",
@@ -30,6 +34,10 @@ export default tseslint.config(
     // Tests assert on shapes they have just made.
     files: ["src/**/*.test.ts"],
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
+  },
+  {
+    files: ["public/*.js"],
+    languageOptions: { globals: { console: "readonly", document: "readonly", localStorage: "readonly" } },
   },
   {
     files: ["dev/**/*.mjs", "eslint.config.js"],

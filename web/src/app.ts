@@ -55,10 +55,6 @@ export class App extends LitElement {
         position: fixed;
         z-index: 30;
         inset: 8px auto auto 8px;
-        padding: 8px 14px;
-        border-radius: var(--radius);
-        background: var(--accent-fill);
-        color: var(--on-accent);
         transform: translateY(-60px);
       }
       .skip:focus {
@@ -207,7 +203,6 @@ export class App extends LitElement {
     const bare = !session.identity;
     this.toggleAttribute("bare", bare);
     return html`
-      <a class="skip" href="#main" @click=${this.skip}>Skip to content</a>
       ${bare ? nothing : this.renderSide()}
       <main id="main" tabindex="-1">
         ${this.error ? html`<div class="broken"><cl-problem .error=${this.error}></cl-problem></div>` : this.page}
@@ -220,7 +215,8 @@ export class App extends LitElement {
     const { identity } = session;
     const themes: MenuItem[] = THEMES.map((one) => ({ ...one, chosen: one.value === this.theme }));
     const shown = THEMES.find(({ value }) => value === this.theme)?.symbol ?? "screen";
-    return html`<div class="side">
+    return html`<header class="side">
+      <button type="button" class="skip primary" @click=${() => this.main?.focus()}>Skip to content</button>
       <button type="button" class="quiet icon-only menu-button" aria-label="Navigation" aria-expanded=${this.navOpen} @click=${() => (this.navOpen = !this.navOpen)}>${icon("menu")}</button>
       <a class="brand" href="/" aria-label="Cloudly, overview"><span>${icon("logo", 18)}</span>Cloudly</a>
       <nav aria-label="Main" class=${this.navOpen ? "open" : ""}>
@@ -235,7 +231,7 @@ export class App extends LitElement {
           <button type="button" class="quiet icon-only" aria-label="Log out" title="Log out" @click=${this.logout}>${icon("logout")}</button>
         </div>
       </div>
-    </div>`;
+    </header>`;
   }
 
   /** Shows the page of the present address. */
@@ -294,11 +290,6 @@ export class App extends LitElement {
   private setTheme(theme: Theme): void {
     chooseTheme(theme);
     this.theme = theme;
-  }
-
-  private skip(event: Event): void {
-    event.preventDefault();
-    this.main?.focus();
   }
 
   private async logout(): Promise<void> {

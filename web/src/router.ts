@@ -55,8 +55,8 @@ export function listenToLinks(): void {
     const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
     if (!plain || event.defaultPrevented) return;
     const link = event.composedPath().find((node): node is HTMLAnchorElement => node instanceof HTMLAnchorElement);
-    const foreign = !link || link.origin !== location.origin || link.target !== "" || link.hasAttribute("download");
-    if (foreign || link.pathname.startsWith("/api/") || (link.hash !== "" && link.pathname === location.pathname)) return;
+    const foreign = link?.origin !== location.origin || link.target !== "" || link.hasAttribute("download");
+    if (!link || foreign || link.pathname.startsWith("/api/") || (link.hash !== "" && link.pathname === location.pathname)) return;
     event.preventDefault();
     navigate(link.pathname + link.search + link.hash);
   });

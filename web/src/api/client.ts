@@ -51,7 +51,7 @@ export function newKey(): string {
 
 export async function send(path: string, call: Call, token: string): Promise<Response> {
   const headers: Record<string, string> = { accept: call.accept ?? "application/json" };
-  if (token !== "") headers["authorization"] = `Bearer ${token}`;
+  if (token !== "") headers.authorization = `Bearer ${token}`;
   if (call.body !== undefined) headers["content-type"] = "application/json";
   if (call.etag) headers["if-match"] = `"${call.etag}"`;
   if (call.idempotencyKey) headers["idempotency-key"] = call.idempotencyKey;

@@ -19,7 +19,7 @@ export async function listAll<Item>(
       query: { ...query, pageSize: PAGE_SIZE, pageToken },
       ...(signal ? { signal } : {}),
     });
-    items.push(...((page[key] as Item[] | undefined) ?? []));
+    items.push(...((page[key]) ?? []));
     pageToken = page.nextPageToken ?? "";
   } while (pageToken !== "");
   return items;

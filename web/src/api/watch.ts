@@ -41,8 +41,9 @@ export async function watch<T extends Resource>(
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
+  const stopped = (): boolean => signal.aborted;
   for (;;) {
-    if (signal.aborted) return;
+    if (stopped()) return;
     watcher.connection("connecting");
     try {
       if (cursor === "") watcher.restarted();
@@ -51,7 +52,7 @@ export async function watch<T extends Resource>(
         failures = 0;
       });
     } catch (error) {
-      if (signal.aborted) return;
+      if (stopped()) return;
       if (error instanceof ApiError && isFinal(error)) {
         watcher.connection("refused", error);
         return;

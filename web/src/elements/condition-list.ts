@@ -18,10 +18,16 @@ export class ConditionList extends LitElement {
     css`
       li {
         display: grid;
-        grid-template-columns: minmax(150px, max-content) minmax(0, 1fr) max-content;
+        grid-template-columns: 210px minmax(0, 1fr) max-content;
         gap: 2px var(--gap-4);
         align-items: baseline;
         padding: 9px 0;
+      }
+      li:first-child {
+        padding-top: 0;
+      }
+      li:last-child {
+        padding-bottom: 0;
       }
       li + li {
         border-top: 1px solid var(--line);

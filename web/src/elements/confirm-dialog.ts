@@ -1,10 +1,11 @@
 // Asks before something dies, and names what. `confirm()` answers when the user has decided.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { customElement, query, state } from "lit/decorators.js";
 
 import { asApiError, type ApiError } from "../api/errors";
 import { shared } from "../styles/shared";
 import "./dialog";
+import type { FormField } from "./form-field";
 import "./form-field";
 import "./problem-box";
 
@@ -30,6 +31,7 @@ export class ConfirmDialog extends LitElement {
   @state() private typed = "";
   @state() private busy = false;
   @state() private error: ApiError | undefined;
+  @query("cl-field") private field!: FormField | null;
   private decided: (done: boolean) => void = () => undefined;
 
   static override styles = [
@@ -73,7 +75,7 @@ export class ConfirmDialog extends LitElement {
     const { question } = this;
     if (!question) return nothing;
     const blocked = question.typed !== undefined && this.typed.trim() !== question.typed;
-    return html`<cl-dialog heading=${question.heading} ?open=${this.open} ?locked=${this.busy} @closed=${this.closed}>
+    return html`<cl-dialog heading=${question.heading} ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       <form id="confirm" @submit=${this.submit}>
         <p>${question.text}</p>
         ${question.dies?.length ? html`<ul class="dies" aria-label="What this ends">${question.dies.map((one) => html`<li>${one}</li>`)}</ul>` : nothing}

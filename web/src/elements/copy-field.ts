@@ -1,6 +1,6 @@
 // Text to take elsewhere: a command, a digest, a jump code. Selectable, with a button that copies it and says so.
 import { css, html, LitElement, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { customElement, property, query, state } from "lit/decorators.js";
 
 import { shared } from "../styles/shared";
 import { icon } from "./icon";
@@ -17,6 +17,7 @@ export class CopyField extends LitElement {
   @property() display = "";
   /** One line among text, without a frame. */
   @property({ type: Boolean, reflect: true }) inline = false;
+  @query("code") private code!: HTMLElement;
   @state() private said: "" | "Copied" | "Press Ctrl+C" = "";
 
   static override styles = [
@@ -98,8 +99,7 @@ export class CopyField extends LitElement {
       return true;
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
-      const code = this.renderRoot.querySelector("code");
-      if (code) getSelection()?.selectAllChildren(code);
+      getSelection()?.selectAllChildren(this.code);
       return false;
     }
   }

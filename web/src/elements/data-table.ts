@@ -76,7 +76,7 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
       }
       .head button {
         height: 24px;
-        margin-inline-start: -6px;
+        margin-inline: -7px;
         padding: 0 6px;
         gap: 3px;
         font: inherit;
@@ -170,14 +170,14 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
   override render(): TemplateResult {
     const columns = this.columns.filter(({ hideBelow }) => this.width >= (hideBelow ?? 0));
     const rows = ordered(this.text ? searched(this.rows, this.search, this.text) : this.rows, this.columns, this.order);
-    this.style.setProperty("--tracks", [...(this.detail ? ["26px"] : []), ...columns.map(({ width }) => width)].join(" "));
+    const tracks = [...(this.detail ? ["26px"] : []), ...columns.map(({ width }) => width)].join(" ");
     return html`
       <div class="tools" ?hidden=${!this.text}>
         <cl-field bare type="search" label=${`Search ${this.label}`} placeholder="Search" .value=${this.search} @changed=${(event: CustomEvent<string>) => (this.search = event.detail)}></cl-field>
         <slot name="tools"></slot>
         <span class="count number" role="status">${rows.length === this.rows.length ? count(rows.length, this.noun) : `${rows.length} of ${count(this.rows.length, this.noun)}`}</span>
       </div>
-      <div role="table" aria-label=${this.label} aria-rowcount=${rows.length + 1} aria-colcount=${columns.length + (this.detail ? 1 : 0)}>
+      <div role="table" .style=${`--tracks: ${tracks}`} aria-label=${this.label} aria-rowcount=${rows.length + 1} aria-colcount=${columns.length + (this.detail ? 1 : 0)}>
         <div role="rowgroup">
           <div role="row" aria-rowindex="1" class="line head">
             ${this.detail ? html`<span role="columnheader" class="cell"><span class="visually-hidden">Details</span></span>` : nothing}
@@ -188,7 +188,7 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
           ? nothing
           : html`<lit-virtualizer
               role="rowgroup"
-              .items=${rows as T[]}
+              .items=${[...rows]}
               .keyFunction=${(row: unknown) => (row as T).id}
               .renderItem=${(row: unknown, index: number) => this.renderRow(row as T, index, columns, rows.length)}
             ></lit-virtualizer>`}
@@ -213,6 +213,7 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
     const more = this.detail?.(row);
     const open = more !== undefined && this.opened.has(row.id);
     // A click anywhere in the row follows its link; the keyboard has the link itself.
+    // eslint-disable-next-line lit-a11y/click-events-have-key-events -- see above
     return html`<div class="item ${href ? "leads" : ""} ${index === total - 1 ? "last" : ""}" @click=${(event: MouseEvent) => this.follow(event)}>
       <div role="row" aria-rowindex=${index + 2} class="line body">
         ${this.detail ? html`<span role="cell" class="cell">${more ? this.renderToggle(row, open) : nothing}</span>` : nothing}

@@ -1,8 +1,9 @@
 // A dialog: Web Awesome's (focus kept inside, Escape, the page behind inert) with this house's head and foot.
-// Content in the default slot, buttons in `footer`. Emits `closed` when it is gone, for whatever reason.
+// Content in the default slot, buttons in `footer`. Emits `opened` when it stands (the time to
+// focus a control in it) and `closed` when it is gone, for whatever reason.
 import "@awesome.me/webawesome/dist/components/dialog/dialog.js";
 import { css, html, LitElement, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { customElement, property, state } from "lit/decorators.js";
 
 import { shared } from "../styles/shared";
 import { icon } from "./icon";
@@ -14,6 +15,7 @@ export class Dialog extends LitElement {
   /** Whether Escape and the cross close it; off while something runs or must be read first. */
   @property({ type: Boolean }) locked = false;
   @property() width = "520px";
+  @state() private upgraded = false;
 
   static override styles = [
     shared,
@@ -62,7 +64,8 @@ export class Dialog extends LitElement {
     return html`<wa-dialog
       label=${this.heading}
       without-header
-      ?open=${this.open}
+      ?open=${this.open && this.upgraded}
+      @wa-after-show=${this.shown}
       @wa-hide=${this.hiding}
       @wa-after-hide=${this.gone}
     >
@@ -73,6 +76,15 @@ export class Dialog extends LitElement {
       <div class="content"><slot></slot></div>
       <footer><slot name="footer"></slot></footer>
     </wa-dialog>`;
+  }
+
+  protected override firstUpdated(): void {
+    // A Web Awesome dialog that is born open never says that it was shown, so it is opened a moment later.
+    this.upgraded = true;
+  }
+
+  private shown(event: CustomEvent): void {
+    if (event.target === event.currentTarget) this.dispatchEvent(new CustomEvent("opened"));
   }
 
   private hiding(event: CustomEvent): void {

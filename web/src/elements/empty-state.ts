@@ -17,7 +17,7 @@ export class EmptyState extends LitElement {
         display: grid;
         justify-items: center;
         gap: var(--gap-2);
-        padding: 44px var(--gap-5);
+        padding: 34px var(--gap-5);
         text-align: center;
       }
       .symbol {

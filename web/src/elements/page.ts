@@ -64,6 +64,7 @@ export class Page extends LitElement {
       .actions {
         display: flex;
         flex-wrap: wrap;
+        align-items: center;
         gap: var(--gap-2);
         margin-inline-start: auto;
       }

@@ -1,6 +1,6 @@
 // A short list edited row by row: environment, labels, domains, ports. Emits `changed` with the rows as they are now.
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { customElement, property, query, queryAll } from "lit/decorators.js";
 
 import { shared } from "../styles/shared";
 import type { Choice } from "./form-field";
@@ -31,6 +31,8 @@ export class RowEditor extends LitElement {
   @property({ attribute: false }) rows: readonly Row[] = [];
   /** What is wrong with a cell, by `row.key`. */
   @property({ attribute: false }) violations: ReadonlyMap<string, string> = new Map();
+  @queryAll(".row") private rowElements!: NodeListOf<HTMLElement>;
+  @query(".add") private addButton!: HTMLElement;
 
   static override styles = [
     shared,
@@ -84,7 +86,7 @@ export class RowEditor extends LitElement {
         @changed=${(event: CustomEvent<string>) => this.set(index, column.key, event)}
       ></cl-field>`)}
       <button type="button" class="quiet icon-only" aria-label=${`Remove ${this.noun} ${index + 1}`} @click=${() => this.takeOut(index)}>${icon("cross", 13)}</button>
-    </div>${nothing}`;
+    </div>`;
   }
 
   private set(index: number, key: string, event: CustomEvent<string>): void {
@@ -95,15 +97,14 @@ export class RowEditor extends LitElement {
   private add(): void {
     this.tell([...this.rows, Object.fromEntries(this.columns.map(({ key, initial }) => [key, initial ?? ""]))]);
     void this.updateComplete.then(() => {
-      const rows = this.renderRoot.querySelectorAll(".row");
-      rows[rows.length - 1]?.querySelector("cl-field")?.focus();
+      [...this.rowElements].at(-1)?.querySelector("cl-field")?.focus();
     });
   }
 
   private takeOut(index: number): void {
     this.tell(this.rows.filter((_, at) => at !== index));
     // The button that had the focus is gone; the next sensible place is the one that adds.
-    this.renderRoot.querySelector<HTMLElement>(".add")?.focus();
+    this.addButton.focus();
   }
 
   private tell(rows: readonly Row[]): void {

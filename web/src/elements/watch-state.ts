@@ -13,6 +13,10 @@ export class WatchState extends LitElement {
   static override styles = [
     shared,
     css`
+      :host {
+        display: flex;
+        margin-inline-end: var(--gap-2);
+      }
       span {
         display: inline-flex;
         align-items: center;

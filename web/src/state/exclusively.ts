@@ -5,7 +5,7 @@ const LOOK_AGAIN_MS = 60;
 
 /** Runs the work while no other tab runs work of this name. */
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
-  if (hasLocks()) return (await navigator.locks.request(name, work)) as T;
+  if (hasLocks()) return navigator.locks.request(name, work);
   // Web Locks exist only on HTTPS and localhost. Over plain HTTP a lease in localStorage does: storage is shared and writes
   // are ordered; reading back after a moment shows which of two tabs that wrote at once was last.
   const owner = Math.random().toString(36).slice(2);

@@ -37,7 +37,7 @@ function clusterNeed(cluster: Cluster): Need | undefined {
   const href = `/clusters/${cluster.id}`;
   const base = { key: `cluster ${cluster.id}`, tone: standing.tone, subject: cluster.name, kind: "cluster" as const, href, since: cluster.agentStateTime ?? cluster.createTime ?? "" };
   if (standing.tone === "ok") return undefined;
-  if (standing.tone === "wait") return { ...base, title: "No agent has connected yet", detail: "Start the agent on a Swarm manager with the cluster's jump code." };
+  if (standing.tone === "wait") return { ...base, title: "Awaiting agent", detail: "No agent has connected yet. Start one on a Swarm manager with the cluster's jump code." };
   const said = cluster.conditions?.find((one) => one.message && (one.type === "AgentConflict" ? one.status === "CONDITION_STATUS_TRUE" : one.status !== "CONDITION_STATUS_TRUE"));
   if (cluster.agentState === "AGENT_STATE_OFFLINE") {
     const waiting = behind(cluster);

@@ -187,6 +187,10 @@ export const shared = css`
     gap: var(--gap-2);
     min-width: 0;
   }
+  .row.wrap {
+    flex-wrap: wrap;
+    gap: 2px var(--gap-2);
+  }
   .stack {
     display: grid;
     gap: var(--gap-4);

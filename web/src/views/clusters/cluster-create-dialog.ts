@@ -1,11 +1,12 @@
 // Creates a cluster: a name, then the jump code, then the wait for its agent. Knows no backend; gets callbacks.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { customElement, property, query, state } from "lit/decorators.js";
 
 import { asApiError, type ApiError } from "../../api/errors";
 import { newKey } from "../../api/client";
 import type { Cluster, CreatedCluster } from "../../api/records";
 import "../../elements/dialog";
+import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import "../../elements/status-pill";
@@ -24,6 +25,7 @@ export class ClusterCreateDialog extends LitElement {
   @state() private busy = false;
   @state() private error: ApiError | undefined;
   @state() private made: CreatedCluster | undefined;
+  @query("cl-field") private field!: FormField | null;
   private key = "";
 
   static override styles = [
@@ -50,7 +52,6 @@ export class ClusterCreateDialog extends LitElement {
     this.made = undefined;
     this.key = newKey();
     this.open = true;
-    void this.updateComplete.then(() => this.renderRoot.querySelector("cl-field")?.focus());
   }
 
   override render(): TemplateResult {
@@ -59,6 +60,7 @@ export class ClusterCreateDialog extends LitElement {
       width="640px"
       ?open=${this.open}
       ?locked=${this.busy}
+      @opened=${() => this.field?.focus()}
       @closed=${() => (this.open = false)}
     >
       ${this.made ? this.renderMade(this.made) : this.renderForm()}

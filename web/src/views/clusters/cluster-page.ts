@@ -24,7 +24,7 @@ import { Watching } from "../../state/collection";
 import { behind, clusterStanding, nodeStanding } from "../../state/standing";
 import { client, clusters, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
-import { bytes, count, duration } from "../../text/format";
+import { bytes, count, duration, enumWord } from "../../text/format";
 import { workloadColumns, workloadText } from "../workloads/workload-columns";
 import "./jump-code";
 
@@ -43,7 +43,7 @@ const NODE_COLUMNS: readonly Column<Node>[] = [
 
 @customElement("cl-cluster-page")
 export class ClusterPage extends LitElement {
-  @property() clusterId = "";
+  @property({ attribute: false }) clusterId = "";
   @state() private nodes: Node[] | undefined;
   @state() private nodesError: ApiError | undefined;
   @state() private jumpCode = "";
@@ -76,11 +76,6 @@ export class ClusterPage extends LitElement {
     this.reading?.abort();
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    if (this.clusterId !== "") void this.readNodes();
-  }
-
   protected override willUpdate(changes: PropertyValues<this>): void {
     if (changes.has("clusterId")) {
       this.nodes = undefined;
@@ -100,13 +95,14 @@ export class ClusterPage extends LitElement {
         </div>
       </cl-page>`;
     }
+    const awaited = clusterStanding(cluster).tone === "wait";
     return html`<cl-page heading=${cluster.name} .crumbs=${crumbs}>
         <cl-status slot="status" .standing=${clusterStanding(cluster)}></cl-status>
         <button slot="actions" type="button" @click=${() => this.rotate(cluster)}>${icon("key")} Rotate jump code</button>
         <button slot="actions" type="button" @click=${() => this.askToDelete(cluster)}>${icon("trash")} Delete</button>
         <a slot="actions" class="button primary" href="/workloads/new?cluster=${cluster.id}">${icon("plus")} New workload</a>
         <div class="stack">
-          ${cluster.agentState === "AGENT_STATE_AWAITED" || !cluster.agentState ? this.renderAwaited() : nothing}
+          ${awaited ? this.renderAwaited() : nothing}
           <div class="columns">
             <section class="panel" aria-labelledby="conditions">
               <header><h2 id="conditions">Conditions</h2></header>
@@ -117,7 +113,7 @@ export class ClusterPage extends LitElement {
               <div class="body">${renderFacts(cluster)}</div>
             </section>
           </div>
-          ${this.renderNodes()} ${this.renderWorkloads(cluster)}
+          ${awaited && !this.nodes?.length ? nothing : this.renderNodes()} ${this.renderWorkloads(cluster)}
         </div>
       </cl-page>
       <cl-confirm></cl-confirm>
@@ -209,12 +205,13 @@ export class ClusterPage extends LitElement {
     this.reading?.abort();
     const reading = new AbortController();
     this.reading = reading;
-    while (!reading.signal.aborted) {
+    const stopped = (): boolean => reading.signal.aborted;
+    while (!stopped()) {
       try {
         if (!document.hidden || !this.nodes) this.nodes = await listNodes(client, this.clusterId, reading.signal);
         this.nodesError = undefined;
       } catch (error) {
-        if (reading.signal.aborted) return;
+        if (stopped()) return;
         this.nodesError = asApiError(error);
       }
       await new Promise((resolve) => setTimeout(resolve, NODES_AGAIN_MS));
@@ -228,7 +225,7 @@ function renderFacts(cluster: Cluster): TemplateResult {
     <dt>Id</dt>
     <dd><cl-copy inline label="cluster id" value=${cluster.id}></cl-copy></dd>
     <dt>Agent</dt>
-    <dd>${cluster.agentVersion ? `coreflow ${cluster.agentVersion}` : "never connected"}${cluster.agentStateTime ? html`, <cl-time .at=${cluster.agentStateTime}></cl-time>` : nothing}</dd>
+    <dd>${clusterStanding(cluster).tone === "wait" ? "never connected" : html`coreflow ${cluster.agentVersion ?? ""}, ${enumWord(cluster.agentState, "AGENT_STATE")} since <cl-time .at=${cluster.agentStateTime}></cl-time>`}</dd>
     <dt>Configuration</dt>
     <dd class="number">${waiting === 0 ? `revision ${cluster.revision ?? 0}, applied` : `revision ${cluster.revision ?? 0}, applied ${cluster.appliedRevision ?? 0} (${waiting} behind)`}</dd>
     <dt>Nodes</dt>

@@ -25,7 +25,7 @@ type VersionRow = ImageVersion & { id: string };
 
 @customElement("cl-image-page")
 export class ImagePage extends LitElement {
-  @property() imageId = "";
+  @property({ attribute: false }) imageId = "";
   @query("cl-confirm") private confirm!: ConfirmDialog;
   protected readonly watching = new Watching(this, [images, workloads]);
 
@@ -124,12 +124,12 @@ function columns(running: string | undefined): readonly Column<VersionRow>[] {
     {
       key: "tag",
       title: "Tag",
-      width: "minmax(110px, 1.2fr)",
+      width: "minmax(150px, 1.4fr)",
       sort: ({ tag }) => tag,
-      render: ({ tag, digest }) => html`<strong class="mono">${tag}</strong>${digest === running ? html` <cl-status .standing=${{ tone: "ok", label: "Deployed" }}></cl-status>` : nothing}`,
+      render: ({ tag, digest }) => html`<span class="row wrap"><strong class="mono">${tag}</strong>${digest === running ? html`<cl-status .standing=${{ tone: "ok", label: "Deployed" }}></cl-status>` : nothing}</span>`,
     },
-    { key: "digest", title: "Digest", width: "140px", render: ({ digest }) => html`<cl-copy inline label="digest" value=${digest} display=${shortDigest(digest)}></cl-copy>` },
-    { key: "platforms", title: "Platforms", width: "minmax(90px, 1.2fr)", hideBelow: 560, render: ({ platforms }) => html`<span class="clamp">${(platforms ?? []).join(", ")}</span>` },
+    { key: "digest", title: "Digest", width: "124px", render: ({ digest }) => html`<cl-copy inline label="digest" value=${digest} display=${shortDigest(digest)}></cl-copy>` },
+    { key: "platforms", title: "Platforms", width: "minmax(90px, 1fr)", hideBelow: 560, render: ({ platforms }) => html`<span class="clamp">${(platforms ?? []).join(", ")}</span>` },
     { key: "size", title: "Size", width: "80px", align: "end", sort: ({ sizeBytes }) => Number(sizeBytes ?? 0), render: ({ sizeBytes }) => html`<span class="number">${bytes(sizeBytes)}</span>` },
     { key: "by", title: "Pushed by", width: "minmax(70px, 0.8fr)", hideBelow: 700, render: ({ pushedBy }) => html`<span class="muted cut">${pushedBy ?? ""}</span>` },
     { key: "pushed", title: "Pushed", width: "92px", align: "end", hideBelow: 480, sort: ({ pushTime }) => pushTime ?? "", render: ({ pushTime }) => html`<cl-time class="muted" .at=${pushTime}></cl-time>` },

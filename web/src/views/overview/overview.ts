@@ -92,7 +92,7 @@ export class Overview extends LitElement {
       }
       .need {
         display: grid;
-        grid-template-columns: 176px minmax(120px, 220px) minmax(0, 1fr) max-content 16px;
+        grid-template-columns: 164px minmax(110px, 190px) minmax(0, 1fr) 84px 13px;
         gap: 2px var(--gap-4);
         align-items: center;
         padding: 10px var(--gap-4);
@@ -118,6 +118,9 @@ export class Overview extends LitElement {
       .need .why {
         color: var(--text-muted);
         overflow-wrap: anywhere;
+      }
+      .need .since {
+        text-align: end;
       }
       ol.steps {
         display: grid;
@@ -248,7 +251,7 @@ function renderNeed(need: Need): TemplateResult {
       <span><cl-status .standing=${{ tone: need.tone, label: need.title }}></cl-status></span>
       <span class="subject">${icon(need.kind, 14)}<span class="cut">${need.subject}</span></span>
       <span class="why">${need.detail}</span>
-      <cl-time class="muted small" .at=${need.since}></cl-time>
+      <cl-time class="muted small since" .at=${need.since}></cl-time>
       ${icon("right", 13)}
     </a>
   </li>`;

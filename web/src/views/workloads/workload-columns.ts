@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { Workload } from "../../api/records";
 import type { Column } from "../../elements/data-table";
-import { ready, wished, workloadStanding } from "../../state/standing";
+import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
 import { shortDigest } from "../../text/format";
 
 /** The columns; with the cluster's only where the list spans clusters. */
@@ -30,7 +30,7 @@ export function workloadColumns(clusterName: ((id: string) => string) | undefine
       render: (workload) => html`<cl-status .standing=${workloadStanding(workload)}></cl-status>`,
     },
     { key: "replicas", title: "Replicas", width: "76px", align: "end", sort: ready, render: renderReplicas },
-    { key: "image", title: "Image", width: "minmax(110px, 1fr)", hideBelow: 760, render: renderImage },
+    { key: "image", title: "Image", width: "minmax(164px, 1.2fr)", hideBelow: 760, render: renderImage },
     { key: "why", title: "Message", width: "minmax(140px, 2fr)", hideBelow: 900, render: (workload) => html`<span class="clamp muted">${whyNot(workload)}</span>` },
   ];
 }
@@ -54,5 +54,5 @@ function renderImage(workload: Workload): unknown {
 /** Why it does not run as wished; "" when it does. */
 function whyNot(workload: Workload): string {
   const { tone } = workloadStanding(workload);
-  return tone === "ok" || tone === "idle" ? "" : (workload.status?.message ?? "");
+  return tone === "ok" || tone === "idle" ? "" : (readyCondition(workload)?.message ?? workload.status?.message ?? "");
 }

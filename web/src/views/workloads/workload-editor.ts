@@ -1,6 +1,6 @@
 // Creates or changes a workload. A change sends only what was changed, with the etag of what the form was filled from.
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { customElement, property, query, state } from "lit/decorators.js";
 
 import { newKey } from "../../api/client";
 import { asApiError, type ApiError } from "../../api/errors";
@@ -15,18 +15,21 @@ import { Watching } from "../../state/collection";
 import { client, clusters, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { changes, EMPTY, formOf, wishOf, type WorkloadForm } from "./workload-form";
+import type { WorkloadFields } from "./workload-fields";
 import "./workload-fields";
 
 @customElement("cl-workload-editor")
 export class WorkloadEditor extends LitElement {
   /** The workload to change; "" makes a new one. */
-  @property() workloadId = "";
+  @property({ attribute: false }) workloadId = "";
   /** Where a new one goes, if that is known. */
-  @property() clusterId = "";
+  @property({ attribute: false }) clusterId = "";
   @state() private form: WorkloadForm | undefined;
   @state() private loaded: Workload | undefined;
   @state() private error: ApiError | undefined;
   @state() private busy = false;
+  @query("cl-workload-fields") private fields!: WorkloadFields | null;
+  @query("cl-problem") private problem!: HTMLElement | null;
   private key = newKey();
   protected readonly watching = new Watching(this, [clusters]);
 
@@ -146,12 +149,10 @@ export class WorkloadEditor extends LitElement {
   /** The eye and the focus go to what has to be corrected. */
   private async showFirstViolation(): Promise<void> {
     await this.updateComplete;
-    const fields = this.renderRoot.querySelector("cl-workload-fields");
-    await fields?.updateComplete;
-    const first = fields?.renderRoot.querySelector<HTMLElement>("cl-field:not([violation=''])[violation]");
-    const target = first ?? this.renderRoot.querySelector<HTMLElement>("cl-problem");
-    target?.scrollIntoView({ block: "center" });
-    first?.focus();
+    await this.fields?.updateComplete;
+    const refused = this.fields?.firstRefused;
+    (refused ?? this.problem)?.scrollIntoView({ block: "center" });
+    refused?.focus();
   }
 }
 

@@ -1,6 +1,6 @@
 // The controls of a workload's form, in the order a person thinks of them. Emits `form-changed`; knows no backend.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { customElement, property, query } from "lit/decorators.js";
 
 import type { Cluster } from "../../api/records";
 import type { Choice, FormField } from "../../elements/form-field";
@@ -61,6 +61,11 @@ export class WorkloadFields extends LitElement {
   /** An existing workload: what is fixed at its making is only shown. */
   @property({ type: Boolean }) changing = false;
 
+  /** The first control whose value was refused. */
+  @query("cl-field:not([violation=''])") readonly firstRefused!: FormField | null;
+  /** The folded parts that begin open: those that say something. Afterwards the reader opens and closes them. */
+  private begins: { resources: boolean; health: boolean; updates: boolean } | undefined;
+
   static override styles = [
     shared,
     css`
@@ -111,6 +116,10 @@ export class WorkloadFields extends LitElement {
       }
     `,
   ];
+
+  protected override willUpdate(): void {
+    this.begins ??= saysSomething(this.form);
+  }
 
   override render(): TemplateResult {
     return html`${this.renderBasics()} ${this.renderImage()} ${this.renderRunning()} ${this.renderNetwork()} ${this.renderResources()} ${this.renderHealth()} ${this.renderUpdates()}`;
@@ -167,11 +176,10 @@ export class WorkloadFields extends LitElement {
   }
 
   private renderResources(): TemplateResult {
-    const { cpuLimit, cpuReservation, memoryLimit, memoryReservation } = this.form;
     const cores: Options = { type: "number", min: 0, step: "0.1", unit: "cores", placeholder: "none" };
     const memory: Options = { type: "number", min: 0, unit: "MiB", placeholder: "none" };
     return html`<fieldset>
-      <details ?open=${[cpuLimit, cpuReservation, memoryLimit, memoryReservation].some((text) => text !== "")}>
+      <details ?open=${this.begins?.resources}>
         <summary>Resources</summary>
         <div class="grid">
           ${this.field("cpuLimit", "CPU limit", cores)} ${this.field("cpuReservation", "CPU reserved", cores)}
@@ -185,7 +193,7 @@ export class WorkloadFields extends LitElement {
   private renderHealth(): TemplateResult {
     const seconds: Options = { type: "number", min: 0, max: 3600, unit: "s" };
     return html`<fieldset>
-      <details ?open=${this.form.healthCommand !== ""}>
+      <details ?open=${this.begins?.health}>
         <summary>Health check</summary>
         <div class="grid">
           <div class="wide">
@@ -203,10 +211,8 @@ export class WorkloadFields extends LitElement {
   }
 
   private renderUpdates(): TemplateResult {
-    const { updateOrder, updateParallelism, updateDelay, updateMonitor } = this.form;
-    const special = updateOrder === "UPDATE_ORDER_STOP_FIRST" || [updateParallelism, updateDelay, updateMonitor].some((text) => text !== "");
     return html`<fieldset>
-      <details ?open=${special}>
+      <details ?open=${this.begins?.updates}>
         <summary>How updates roll out</summary>
         <div class="grid">
           ${this.field("updateOrder", "Order", { type: "select", choices: ORDERS })}
@@ -269,6 +275,15 @@ export class WorkloadFields extends LitElement {
     }
     return cells;
   }
+}
+
+function saysSomething(form: WorkloadForm): { resources: boolean; health: boolean; updates: boolean } {
+  const any = (...texts: string[]): boolean => texts.some((text) => text !== "");
+  return {
+    resources: any(form.cpuLimit, form.cpuReservation, form.memoryLimit, form.memoryReservation),
+    health: form.healthCommand !== "",
+    updates: form.updateOrder === "UPDATE_ORDER_STOP_FIRST" || any(form.updateParallelism, form.updateDelay, form.updateMonitor),
+  };
 }
 
 declare global {

@@ -20,7 +20,7 @@ import { workloadColumns, workloadText } from "./workload-columns";
 @customElement("cl-workload-list")
 export class WorkloadList extends LitElement {
   /** Only of this cluster. */
-  @property() clusterId = "";
+  @property({ attribute: false }) clusterId = "";
   /** "attention": only those that are not as wished. */
   @property() only = "";
   protected readonly watching = new Watching(this, [clusters, workloads]);

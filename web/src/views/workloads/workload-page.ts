@@ -24,7 +24,7 @@ import { Watching } from "../../state/collection";
 import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
 import { client, clusters, deployments, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
-import { count, reasonWords, shortDigest } from "../../text/format";
+import { count, shortDigest } from "../../text/format";
 import { deploymentColumns, deploymentDetail } from "../deployments/deployment-columns";
 import "./push-steps";
 import "./scale-control";
@@ -33,7 +33,7 @@ import "./workload-versions";
 
 @customElement("cl-workload-page")
 export class WorkloadPage extends LitElement {
-  @property() workloadId = "";
+  @property({ attribute: false }) workloadId = "";
   @state() private scaling = false;
   @state() private nodeNames: ReadonlyMap<string, string> = new Map();
   @query("cl-confirm") private confirm!: ConfirmDialog;
@@ -92,17 +92,15 @@ export class WorkloadPage extends LitElement {
       }
       wa-tab-group {
         --track-color: var(--line);
+        --track-width: 1px;
         --indicator-color: var(--accent);
-      }
-      wa-tab-group::part(nav) {
-        padding-inline: var(--gap-2);
       }
       wa-tab {
         font-size: var(--size);
         font-weight: 550;
       }
       wa-tab::part(base) {
-        padding: 11px var(--gap-3);
+        padding: 12px var(--gap-3);
       }
       wa-tab[active]::part(base) {
         color: var(--accent);
@@ -176,7 +174,7 @@ export class WorkloadPage extends LitElement {
       <div class="why" role="status">
         <strong>${good ? (standing.tone === "idle" ? "Scaled to nothing, as wished" : "Runs as wished") : standing.label}</strong>
         ${good ? nothing : html`<span>${isReady?.message ?? workload.status?.message ?? "The agent has not reported yet."}</span>`}
-        ${isReady?.lastTransitionTime ? html`<span class="muted small">${isReady.reason && good ? reasonWords(isReady.reason) : "since"} <cl-time .at=${isReady.lastTransitionTime}></cl-time></span>` : nothing}
+        ${isReady?.lastTransitionTime ? html`<span class="muted small">since <cl-time .at=${isReady.lastTransitionTime}></cl-time></span>` : nothing}
       </div>
       ${global
         ? html`<span class="muted">One on every node</span>`

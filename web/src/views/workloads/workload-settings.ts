@@ -34,12 +34,13 @@ export class WorkloadSettings extends LitElement {
     const rows = settingsOf(workload);
     const environment = Object.entries(workload.environment ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
     return html`<dl class="facts">
-      ${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
+      ${rows.map(([name, value]) => html`<dt>${name}</dt>
+        <dd>${value}</dd>`)}
       <dt class="top">Environment</dt>
       <dd>
         ${environment.length === 0
           ? html`<span class="muted">none</span>`
-          : html`<div class="pairs">${environment.map(([name, value]) => html`<code>${name}=${this.revealed ? value : "••••••"}</code>`)}</div>
+          : html`<div class="pairs">${environment.map(([name, value]) => html`<code>${`${name}=${this.revealed ? value : "••••••"}`}</code>`)}</div>
               <button type="button" class="compact" aria-pressed=${this.revealed} @click=${() => (this.revealed = !this.revealed)}>${this.revealed ? "Hide values" : "Show values"}</button>`}
       </dd>
     </dl>`;

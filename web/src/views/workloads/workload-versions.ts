@@ -63,18 +63,18 @@ export class WorkloadVersions extends LitElement {
     const current = this.workload.generation;
     return [
       { key: "generation", title: "Version", width: "84px", render: ({ generation }) => html`<span class="number">${generation}</span>${generation === current ? html` <strong class="small">now</strong>` : nothing}` },
-      { key: "cause", title: "Cause", width: "minmax(110px, 1.4fr)", render: ({ cause, actor }) => html`${cause ?? ""}${actor ? html` <span class="muted">by ${actor}</span>` : nothing}` },
+      { key: "cause", title: "Cause", width: "minmax(100px, 1fr)", render: ({ cause, actor }) => html`<span class="two"><span>${cause ?? ""}</span>${actor ? html`<span class="muted small">by ${actor}</span>` : nothing}</span>` },
       {
         key: "image",
         title: "Image",
-        width: "minmax(110px, 1.4fr)",
+        width: "minmax(168px, 1.2fr)",
         render: ({ workload }) => html`<span class="mono cut">${workload?.image ? workload.image : workload?.imageDigest ? `${workload.imageTag ?? ""} ${shortDigest(workload.imageDigest)}` : "none"}</span>`,
       },
       { key: "replicas", title: "Replicas", width: "68px", align: "end", hideBelow: 560, render: ({ workload }) => html`<span class="number">${workload?.replicas ?? 1}</span>` },
       { key: "time", title: "Made", width: "90px", hideBelow: 480, render: ({ createTime }) => html`<cl-time class="muted" .at=${createTime}></cl-time>` },
       {
         key: "back",
-        title: "",
+        title: "Roll back",
         width: "104px",
         align: "end",
         render: (version) =>
