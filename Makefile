@@ -18,18 +18,21 @@ $(BIN)/uv:
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Cloudly needs Python 3.11; set PYTHON to one." >&2; rm -rf $(VENV); exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-# The environment: the locked packages, then the members as they stand here.
-$(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS)) | $(BIN)/uv
+# The locked packages, the contract made with them, then the members as they stand here. The generated root has to be there
+# before its member is installed: an editable install of an empty package leads nowhere.
+$(VENV)/.locked: requirements.lock | $(BIN)/uv
 	@echo "installing Python packages…"
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --require-hashes -r requirements.lock
-	@mkdir -p proto/gen/cloudly
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
 	@touch $@
 
-proto/gen/.generated: $(VENV)/.installed $(shell find proto -name '*.proto') proto/generate.py
+proto/gen/.generated: $(VENV)/.locked $(shell find proto -name '*.proto') proto/generate.py
 	@python proto/generate.py && touch $@
 
-install: $(VENV)/.installed proto/gen/.generated ## the Python environment and the generated contract
+$(VENV)/.installed: proto/gen/.generated $(addsuffix /pyproject.toml,$(MEMBERS))
+	@[ -e $@ -a -z "$(filter %.toml,$?)" ] || VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@touch $@
+
+install: $(VENV)/.installed ## the Python environment and the generated contract
 
 proto: proto/gen/.generated ## generate the Python of the contract
 

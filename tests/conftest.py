@@ -14,8 +14,6 @@ import httpx
 import pytest
 from cloudly_kit.testing import free_port
 
-pytest_plugins = ["tests.dockerd"]
-
 START_SECONDS = 60.0
 
 
