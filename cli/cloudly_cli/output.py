@@ -25,6 +25,9 @@ def show(verb: Verb, answer: Any, form: str) -> None:
     if verb.columns and (records or isinstance(answer, list)):
         show_table([header(column) for column in verb.columns], [row(verb, record) for record in records])
     if isinstance(answer, dict):
+        record = record_of(verb, answer)
+        if not verb.columns and record is not answer and "id" in record:
+            click.echo(f"{verb.noun} {record.get('name') or ''} ({record['id']})")
         shown_once = {key: value for key, value in answer.items() if isinstance(value, str) and _is_secret(verb, key)}
         for key, value in shown_once.items():
             click.echo(f"{header(key)}: {value}")

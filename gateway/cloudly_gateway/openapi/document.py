@@ -135,7 +135,8 @@ def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, A
         known.add("etag")
     for name, header in _HEADER_OF.items():
         if name in known and not (name == "etag" and http["method"] == "GET"):
-            text = {"type": "string", "maxLength": 2048}
+            longest = fields[name].get("max_length", 64) if name in fields else 64
+            text = {"type": "string", "maxLength": longest}
             parameters.append({"name": header, "in": "header", "description": f"Fills `{name}`.", "schema": text})
     return parameters
 

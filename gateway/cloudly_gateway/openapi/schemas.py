@@ -23,7 +23,7 @@ _SCALARS: Mapping[str, Schema] = {
     "double": {"type": "number", "format": "double"},
     "float": {"type": "number", "format": "float"},
     "int32": {"type": "integer", "format": "int32", "minimum": -(2**31), "maximum": 2**31 - 1},
-    "uint32": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 2**32 - 1},
+    "uint32": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     # ProtoJSON writes 64-bit numbers as texts: JavaScript's numbers end at 2^53.
     "int64": {"type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$"},
     "uint64": {"type": "string", "format": "uint64", "pattern": "^[0-9]{1,20}$"},

@@ -1,6 +1,7 @@
-"""Messages into JSON bytes: ProtoJSON with default values written out, four times as fast as json_format.
+"""Messages into JSON bytes: ProtoJSON with default values written out.
 
-A plan is made once for each kind of message; json_format asks the descriptors anew for every field of every message.
+A plan is made once for each kind of message; json_format asks the descriptors anew for every field of every message
+(a list of 100 workloads: 3.9 ms of CPU here, 10.2 ms there).
 """
 
 import base64

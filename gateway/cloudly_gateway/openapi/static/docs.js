@@ -9,6 +9,9 @@ const make = (tag, attributes = {}, ...children) => {
 
 const text = (value) => document.createTextNode(value ?? "");
 
+// Prose: what stands between backticks is code.
+const prose = (value) => make("span", {}, ...value.split("`").map((part, index) => (index % 2 ? make("code", {}, text(part)) : text(part))));
+
 let api;
 
 const resolve = (schema) => (schema.$ref ? api.components.schemas[schema.$ref.split("/").pop()] : schema);
@@ -34,7 +37,7 @@ function limitsOf(schema) {
 
 function row(name, schema, required, about) {
   const told = [about ?? schema.description, limitsOf(schema)].filter(Boolean).join(" — ");
-  return make("tr", {}, make("td", {}, make("code", {}, text(name)), required ? text(" *") : ""), make("td", {}, make("code", {}, text(typeOf(schema)))), make("td", {}, text(told)));
+  return make("tr", {}, make("td", {}, make("code", {}, text(name)), required ? text(" *") : ""), make("td", {}, make("code", {}, text(typeOf(schema)))), make("td", {}, prose(told)));
 }
 
 function table(...rows) {
@@ -48,7 +51,7 @@ function fields(schema, seen = new Set()) {
   if (name) seen.add(name);
   if (shown.enum) return make("p", {}, make("code", {}, text(shown.enum.join(" | "))));
   if (!shown.properties || Object.keys(shown.properties).length === 0) return make("p", { class: "note" }, text("No fields."));
-  const block = make("div", {}, shown.description ? make("p", { class: "note" }, text(shown.description)) : "", table(...Object.entries(shown.properties).map(([key, value]) => row(key, value, shown.required?.includes(key)))));
+  const block = make("div", {}, shown.description ? make("p", { class: "note" }, prose(shown.description)) : "", table(...Object.entries(shown.properties).map(([key, value]) => row(key, value, shown.required?.includes(key)))));
   for (const value of Object.values(shown.properties)) {
     const inner = value.items ?? (typeof value.additionalProperties === "object" ? value.additionalProperties : value);
     if (inner.$ref && !seen.has(nameOf(inner))) block.append(make("details", {}, make("summary", {}, text(nameOf(inner))), fields(inner, seen)));
@@ -84,7 +87,7 @@ function section(verb, path, operation) {
     { id: operation.operationId },
     make("h3", {}, text(operation.summary)),
     make("p", { class: "route" }, make("span", { class: `verb ${verb}` }, text(verb.toUpperCase())), text(" "), make("code", {}, text(path))),
-    operation.description ? make("p", {}, text(operation.description)) : "",
+    operation.description ? make("p", {}, prose(operation.description)) : "",
     operation.parameters.length ? make("details", { open: "" }, make("summary", {}, text("Parameters")), table(...operation.parameters.map((p) => row(`${p.name} (${p.in})`, p.schema, p.required, p.description)))) : "",
     body ? make("details", {}, make("summary", {}, text("Body")), fields(body)) : "",
     make("details", {}, make("summary", {}, text(`Answer ${status} ${mediaType}`)), fields(content["x-event-data"] ?? content.schema)),
@@ -97,9 +100,9 @@ async function show() {
   api = await response.json();
   const main = document.getElementById("main");
   const contents = document.getElementById("contents");
-  main.replaceChildren(make("h1", {}, text(`${api.info.title} API ${api.info.version}`)), make("p", {}, text(api.info.description)), make("p", {}, make("a", { href: "/api/openapi.json" }, text("openapi.json"))));
+  main.replaceChildren(make("h1", {}, text(`${api.info.title} API ${api.info.version}`)), make("p", {}, prose(api.info.description)), make("p", {}, make("a", { href: "/api/openapi.json" }, text("openapi.json"))));
   for (const tag of api.tags) {
-    main.append(make("h2", {}, text(tag.name)), make("p", { class: "note" }, text(tag.description)));
+    main.append(make("h2", {}, text(tag.name)), make("p", { class: "note" }, prose(tag.description)));
     contents.append(make("h2", {}, text(tag.name)));
     for (const [path, operations] of Object.entries(api.paths))
       for (const [verb, operation] of Object.entries(operations)) {
