@@ -1,7 +1,7 @@
 """Limits on attempts to log in: counted in Redis per account and address, and in this process while Redis is away.
 
-What counts is a failure. An attempt is counted before the password is looked at, so that many at once cannot slip
-through, and given back when it succeeds or when the fault was ours.
+What counts is a failure. Only a few attempts of one account and address, and of one address, are looked at at once and the
+others wait for them, so that a thousand guesses sent together are not a thousand guesses.
 
 An account is also bounded over all addresses, but never for an address from which it logged in before: somebody who
 fails on purpose from everywhere does not lock its owner out.
@@ -11,9 +11,10 @@ import asyncio
 import hashlib
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import structlog
 from cloudly_kit.errors import CredentialsInvalid, RateLimited
@@ -28,6 +29,10 @@ log = structlog.get_logger()
 PER_ACCOUNT_AND_ADDRESS = RateLimitItemPerMinute(10, 5, namespace="pair")
 PER_ADDRESS = RateLimitItemPerMinute(50, 5, namespace="address")
 PER_ACCOUNT = RateLimitItemPerMinute(100, 15, namespace="account")
+
+AT_ONCE_PER_PAIR = 4
+AT_ONCE_PER_ADDRESS = 16
+"""In one process; by so many a bound may be exceeded."""
 
 KNOWN_SECONDS = 30 * 86_400
 """So long an address from which an account logged in stays known to it."""
@@ -58,6 +63,7 @@ class Attempts:
         )
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._away_until = 0.0
+        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
     async def attempt(self, *, account: str = "", address: str = "") -> AsyncIterator[None]:
@@ -67,59 +73,64 @@ class Attempts:
             RateLimited: too many failures before this one.
         """
         place = _place(address)
-        counts = [_Count(PER_ADDRESS, _digest(place))]
-        if account:
-            counts.insert(0, _Count(PER_ACCOUNT_AND_ADDRESS, _digest(account, place)))
-        limiter = await self._reserve(counts, account, place)
-        try:
-            yield
-        except CredentialsInvalid:
-            raise
-        except Exception:
-            await self._settle(limiter, counts)
-            raise
-        else:
-            await self._settle(limiter, counts, remember=_known_key(account, place) if account else "")
-
-    async def _reserve(self, counts: list[_Count], account: str, place: str) -> FixedWindowRateLimiter:
-        if time.monotonic() >= self._away_until:
+        at_address = _Count(PER_ADDRESS, _digest(place))
+        of_pair = _Count(PER_ACCOUNT_AND_ADDRESS, _digest(account, place)) if account else None
+        async with self._slot(at_address, AT_ONCE_PER_ADDRESS), self._slot(of_pair or at_address, AT_ONCE_PER_PAIR):
+            counts = [of_pair, at_address] if of_pair else [at_address]
+            if not await self._if_there(lambda: self._admit(counts, account, place)):
+                # Without Redis nobody knows which addresses are known: the bound over all addresses is left out.
+                await _refuse_beyond(self._own, counts[:2])
             try:
-                async with asyncio.timeout(REDIS_SECONDS):
-                    if account and not await self._redis.exists(_known_key(account, place)):
-                        counts.append(_Count(PER_ACCOUNT, _digest(account)))
-                    await _take(self._shared, counts)
-                    return self._shared
-            except (RedisError, OSError, TimeoutError) as error:
-                self._note_away(error)
-        # The bound over all addresses is left out here: without Redis nobody knows which addresses are known.
-        del counts[2:]
-        await _take(self._own, counts)
-        return self._own
+                yield
+            except CredentialsInvalid:
+                # Here too, so that a Redis that goes away does not take the count with it.
+                await _count(self._own, counts)
+                await self._if_there(lambda: _count(self._shared, counts))
+                raise
+            if of_pair:
+                await self._own.clear(of_pair.bound, of_pair.key)
+                await self._if_there(lambda: self._remember(of_pair, _known_key(account, place)))
 
-    async def _settle(self, limiter: FixedWindowRateLimiter, counts: Sequence[_Count], remember: str = "") -> None:
-        """Give back what was counted; after a success also forget the pair's failures and remember its address."""
+    def _slot(self, count: _Count, at_once: int) -> asyncio.Semaphore:
+        key = f"{count.bound.namespace}.{count.key}.{at_once}"
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = asyncio.Semaphore(at_once)
+        return slot
+
+    async def _admit(self, counts: list[_Count], account: str, place: str) -> None:
+        if account and not await self._redis.exists(_known_key(account, place)):
+            counts.append(_Count(PER_ACCOUNT, _digest(account)))
+        await _refuse_beyond(self._shared, counts)
+
+    async def _remember(self, pair: _Count, known_key: str) -> None:
+        await self._shared.clear(pair.bound, pair.key)
+        await self._redis.set(known_key, "1", ex=KNOWN_SECONDS)
+
+    async def _if_there(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do something in Redis; False when Redis is away or slow."""
+        if time.monotonic() < self._away_until:
+            return False
         try:
             async with asyncio.timeout(REDIS_SECONDS):
-                for count in counts:
-                    if remember and count.bound is PER_ACCOUNT_AND_ADDRESS:
-                        await limiter.clear(count.bound, count.key)
-                    else:
-                        await limiter.hit(count.bound, count.key, cost=-1)
-                if remember and limiter is self._shared:
-                    await self._redis.set(remember, "1", ex=KNOWN_SECONDS)
+                await work()
         except (RedisError, OSError, TimeoutError) as error:
-            self._note_away(error)
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("auth.attempts_not_shared", error=type(error).__name__, retry_seconds=AWAY_SECONDS)
+            return False
+        return True
 
-    def _note_away(self, error: BaseException) -> None:
-        self._away_until = time.monotonic() + AWAY_SECONDS
-        log.warning("auth.attempts_not_shared", error=type(error).__name__, retry_seconds=AWAY_SECONDS)
 
-
-async def _take(limiter: FixedWindowRateLimiter, counts: Sequence[_Count]) -> None:
+async def _refuse_beyond(limiter: FixedWindowRateLimiter, counts: Sequence[_Count]) -> None:
     for count in counts:
-        if not await limiter.hit(count.bound, count.key):
+        if not await limiter.test(count.bound, count.key):
             reset, _ = await limiter.get_window_stats(count.bound, count.key)
             raise RateLimited(int(reset - time.time()) + 1, "too many failed attempts")
+
+
+async def _count(limiter: FixedWindowRateLimiter, counts: Sequence[_Count]) -> None:
+    for count in counts:
+        await limiter.hit(count.bound, count.key)
 
 
 def _place(address: str) -> str:
