@@ -109,13 +109,7 @@ class Outbox:
         next_sweep = 0.0
         while True:
             self._wake.clear()
-            while self._committed:
-                # Taken off only afterwards: when Redis is away it is tried again.
-                batch = list(self._committed)[:BATCH]
-                await self._publish(batch)
-                for row in batch:
-                    with contextlib.suppress(ValueError):
-                        self._committed.remove(row)
+            await self._publish()
             started = time.monotonic()
             if started >= next_sweep:
                 await self.sweep()
@@ -124,6 +118,16 @@ class Outbox:
                 next_sweep = time.monotonic() + min(max(POLL_SECONDS, 20 * took), 60.0)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(0.0, next_sweep - time.monotonic()))
+
+    async def _publish(self) -> None:
+        """Publish what this process has committed."""
+        while self._committed:
+            # Taken off only afterwards: when Redis is away it is tried again.
+            batch = list(self._committed)[:BATCH]
+            await self._send(batch)
+            for row in batch:
+                with contextlib.suppress(ValueError):
+                    self._committed.remove(row)
 
     async def sweep(self) -> None:
         """Look once at all rows: publish those that the stream does not have, remove those that all readers have."""
@@ -159,10 +163,10 @@ class Outbox:
                 await self._rows.update_one({"_id": row.id}, {"$set": {"readers": list(missing)}})
             if row.age > POLL_SECONDS if waited is None else waited > max(REPUBLISH_SECONDS, row.age / 2):
                 due.append(Row(row.id, row.topic, row.body, missing))
-        await self._publish(due)
+        await self._send(due)
         await self._remove(done)
 
-    async def _publish(self, rows: Sequence[Row]) -> None:
+    async def _send(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
         async with self._redis.pipeline(transaction=True) as pipeline:
