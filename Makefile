@@ -25,7 +25,7 @@ $(VENV)/.locked: requirements.lock | $(BIN)/uv
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
-proto/gen/.generated: $(VENV)/.locked $(shell find proto -name '*.proto') proto/generate.py
+proto/gen/.generated: $(VENV)/.locked $(shell find proto -name "*.proto") proto/generate.py proto/describe.py
 	@python proto/generate.py && touch $@
 
 $(VENV)/.installed: proto/gen/.generated $(addsuffix /pyproject.toml,$(MEMBERS))
