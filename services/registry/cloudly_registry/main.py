@@ -17,9 +17,9 @@ from cloudly_registry.http.parts import Parts
 from cloudly_registry.http.server import serving
 from cloudly_registry.images import Images
 from cloudly_registry.jobs import TASKS
-from cloudly_registry.peers import Logins
 from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
+from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
 from cloudly_registry.servicer import ImageServicer
 from cloudly_registry.store import RegistryStore

@@ -1,9 +1,12 @@
 """For tests, here and elsewhere: a registry in this process, a client of it, and images made by hand."""
 
+import asyncio
 import io
+import os
+import sys
 import tarfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from cloudly.auth.v1 import auth_pb2
 from cloudly_kit.errors import CredentialsInvalid, to_status
 from cloudly_kit.testing import Authority, ServiceHarness, free_port
 from grpc_status import rpc_status
+from pydantic import SecretStr
 
 from cloudly_registry.config import Settings
 from cloudly_registry.main import serve
@@ -125,6 +129,8 @@ class Registry:
         self.http = http
         self.base = f"http://{settings.http_listen}"
         self.auth: Auth = harness.authority  # type: ignore[assignment]
+        self.ended: Callable[[], Awaitable[int]] | None = None
+        """Waits for the end of a replica in a process of its own; its exit code."""
 
     def client(self, user: str = "admin") -> Client:
         """A client with a user's login."""
@@ -143,6 +149,55 @@ class Registry:
         )
         async with self.harness.running("registry", serve, other):
             yield Registry(self.harness, other, self.http)
+
+    @asynccontextmanager
+    async def process(self, **environment: str) -> AsyncIterator["Registry"]:
+        """A replica in a process of its own, to be killed (`CLOUDLY_CRASHPOINT=…`)."""
+        other = self.settings.model_copy(
+            update={
+                "http_listen": f"127.0.0.1:{free_port()}",
+                "registry_listen": f"unix:{self.harness.directory}/registry-{uuid.uuid4().hex[:4]}.sock",
+            }
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from cloudly_registry.main import main; main()",
+            env={**os.environ, **_environment(other), **environment},
+            stderr=(self.harness.directory / "process.log").open("ab"),
+        )
+        try:
+            registry = Registry(self.harness, other, self.http)
+            async with asyncio.timeout(30):
+                while not await registry.answers():
+                    if process.returncode is not None:
+                        raise RuntimeError((self.harness.directory / "process.log").read_text())
+                    await asyncio.sleep(0.05)
+            registry.ended = process.wait
+            yield registry
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    async def answers(self) -> bool:
+        """Whether somebody serves there."""
+        try:
+            async with self.http.get(f"{self.base}/v2/") as answer:
+                return answer.status == 401
+        except aiohttp.ClientError:
+            return False
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings as a process reads them."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if plain is not None and isinstance(field.validation_alias, str):
+            found[field.validation_alias] = str(plain)
+    return found
 
 
 @asynccontextmanager

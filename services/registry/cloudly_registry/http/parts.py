@@ -6,8 +6,8 @@ from cloudly_kit.objects import ObjectStore
 
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.images import Images
-from cloudly_registry.peers import Logins
 from cloudly_registry.manifests import Manifests
+from cloudly_registry.peers import Logins
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads

@@ -1,0 +1,102 @@
+"""The registry on S3: the same pushes and pulls, parts in a bucket, and redirects where clients can reach it."""
+
+import random
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloudly_kit.objects.testing import ACCESS_KEY, SECRET_KEY, rclone_server
+from cloudly_registry.references import digest_of
+from cloudly_registry.testing import Image, Registry, running_registry
+from pydantic import SecretStr
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Settings that lead to a bucket."""
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as url:
+        yield {"s3_endpoint": url, "s3_access_key": ACCESS_KEY, "s3_secret_key": SecretStr(SECRET_KEY)}
+
+
+@pytest.fixture(scope="module")
+async def on_s3(scratch: Path, mongo_url: str, redis_url: str, s3: dict[str, Any]) -> AsyncIterator[Registry]:
+    """A registry whose objects are in a bucket."""
+    async with running_registry(scratch / f"r{uuid.uuid4().hex[:7]}", mongo_url, redis_url, **s3) as running:
+        yield running
+
+
+async def test_an_image_is_pulled_as_it_was_pushed(on_s3: Registry, name: str) -> None:
+    client, image = on_s3.client(), Image(random.Random(1).randbytes(20 * MIB), b"two")
+    assert (await image.push(client, name, "v1")).status == 201
+    for blob in image.blobs:
+        pulled = await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")
+        assert (pulled.status, pulled.body) == (200, blob)
+        head = await client.call("HEAD", f"/v2/{name}/blobs/{digest_of(blob)}")
+        assert (head.status, head.headers["Content-Length"]) == (200, str(len(blob)))
+    assert not (on_s3.settings.data_dir / "objects").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"), [("bytes=0-9", 0, 10), ("bytes=70-", 70, 100), ("bytes=-5", 95, 100)]
+)
+async def test_ranges(on_s3: Registry, name: str, asked: str, start: int, end: int) -> None:
+    client, data = on_s3.client(), bytes(range(100))
+    digest = await client.push_blob(name, data)
+    part = await client.call("GET", f"/v2/{name}/blobs/{digest}", headers={"Range": asked})
+    assert (part.status, part.body) == (206, data[start:end])
+    assert part.headers["Content-Range"] == f"bytes {start}-{end - 1}/100"
+    beyond = await client.call("GET", f"/v2/{name}/blobs/{digest}", headers={"Range": "bytes=100-"})
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, "bytes */100")
+
+
+async def test_an_upload_goes_on_at_another_replica(on_s3: Registry, name: str) -> None:
+    data = random.Random(2).randbytes(12 * MIB + 5)
+    async with on_s3.replica() as second:
+        clients = [on_s3.client(), second.client()]
+        begun = await clients[0].call("POST", f"/v2/{name}/blobs/uploads/")
+        location = begun.headers["Location"]
+        cuts = [0, 9 * MIB, 9 * MIB + 1, len(data)]
+        for number, start in enumerate(cuts[:-1]):
+            end = cuts[number + 1]
+            moved = await clients[number % 2].call("PATCH", location, data=data[start:end])
+            assert (moved.status, moved.headers["Range"]) == (202, f"0-{end - 1}")
+        assert (await clients[1].call("PUT", location, params={"digest": digest_of(data)})).status == 201
+        for each in clients:
+            assert (await each.call("GET", f"/v2/{name}/blobs/{digest_of(data)}")).body == data
+
+
+async def test_pulls_are_redirected_where_clients_can_reach_the_bucket(
+    on_s3: Registry, s3: dict[str, Any], name: str
+) -> None:
+    digest = await on_s3.client().push_blob(name, b"content")
+    async with on_s3.replica(s3_public_endpoint=s3["s3_endpoint"]) as second:
+        redirected = await second.client().call("GET", f"/v2/{name}/blobs/{digest}")
+        assert redirected.status == 307
+        async with on_s3.http.get(redirected.headers["Location"]) as answer:
+            assert (answer.status, await answer.read()) == (200, b"content")
+        head = await second.client().call("HEAD", f"/v2/{name}/blobs/{digest}")
+        assert (head.status, head.headers["Content-Length"]) == (200, "7")
+
+
+async def test_a_bucket_that_is_away_is_unavailable_and_heals(
+    scratch: Path, mongo_url: str, redis_url: str, name: str, tmp_path: Path
+) -> None:
+    with rclone_server(tmp_path) as url:
+        settings = {"s3_endpoint": url, "s3_access_key": ACCESS_KEY, "s3_secret_key": SecretStr(SECRET_KEY)}
+        directory = scratch / f"r{uuid.uuid4().hex[:7]}"
+        running = running_registry(directory, mongo_url, redis_url, **settings)
+        registry = await running.__aenter__()
+        digest = await registry.client().push_blob(name, b"content")
+    try:
+        client = registry.client()
+        begun = await client.call("POST", f"/v2/{name}/blobs/uploads/", params={"digest": digest}, data=b"content")
+        assert (begun.status, begun.code) == (503, "UNAVAILABLE")
+        assert begun.headers["Retry-After"]
+        pulled = await client.call("GET", f"/v2/{name}/blobs/{digest}")
+        assert (pulled.status, pulled.code) == (503, "UNAVAILABLE")
+    finally:
+        await running.__aexit__(None, None, None)
