@@ -1,0 +1,304 @@
+"""The dashboard in a real browser, against the whole suite."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+HEARD_WITHIN_MS = 20_000
+"""How long a test waits for what should come by itself."""
+
+
+class Visit:
+    """A browser profile with its own session, and what the browser complained about."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context = context
+        self.url = url
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self.refreshes = 0
+        context.on("request", self._requested)
+        context.on("console", self._said)
+
+    def open(self, path: str = "/") -> Page:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(self.url + path)
+        return page
+
+    def logged_in(self, suite, path: str = "/") -> Page:
+        page = self.open(path)
+        page.get_by_label("User name").fill(suite.admin_username)
+        page.get_by_label("Password").fill(suite.admin_password)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+        return page
+
+    def _requested(self, request: Request) -> None:
+        if not request.url.startswith(self.url):
+            self.foreign.append(request.url)
+        if request.url.endswith("/api/v1/auth/refresh"):
+            self.refreshes += 1
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # A refused call is logged by the browser too; that is the server's answer, not the page's fault.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser, suite) -> Iterator[Visit]:
+    # Nothing moves, so that what is looked at stands still.
+    context = browser.new_context(viewport={"width": 1360, "height": 860}, reduced_motion="reduce")
+    made = Visit(context, suite.url)
+    yield made
+    context.close()
+    assert made.complaints == []
+    assert made.foreign == []
+
+
+def heading(page: Page, name: str) -> None:
+    expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible(timeout=HEARD_WITHIN_MS)
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds serious or critical on the page, in words."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {one['help']} at {json.dumps([node['target'] for node in one['nodes'][:3]])}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.fixture
+def cluster(api) -> Iterator[str]:
+    """The id of a cluster named `harbour`, without an agent."""
+    made = api.post("/api/v1/clusters", {"cluster": {"name": "harbour"}})["cluster"]
+    yield made["id"]
+    api.delete(f"/api/v1/clusters/{made['id']}", params={"force": "true"})
+
+
+def test_a_wrong_password_is_refused_in_words_and_the_right_one_leads_where_one_wanted_to_go(visit, suite):
+    page = visit.open("/workloads?only=attention")
+    page.get_by_label("User name").fill(suite.admin_username)
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Check the credentials")
+    page.get_by_label("Password").fill(suite.admin_password)
+    page.get_by_label("Password").press("Enter")
+    heading(page, "Workloads")
+    assert page.url == f"{suite.url}/workloads?only=attention"
+
+
+def test_logging_out_ends_the_session_in_every_tab_and_on_the_server(visit, suite):
+    first = visit.logged_in(suite)
+    second = visit.open("/clusters")
+    heading(second, "Clusters")
+    token = json.loads(first.evaluate("localStorage.getItem('cloudly.session')"))["accessToken"]
+    first.get_by_role("button", name="Log out").click()
+    for page in (first, second):
+        expect(page.get_by_role("heading", name="Log in to Cloudly")).to_be_visible()
+    answer = visit.context.request.get(f"{suite.url}/api/v1/clusters", headers={"authorization": f"Bearer {token}"})
+    assert answer.status == 401
+
+
+def test_a_new_cluster_shows_its_jump_code_once_and_that_code_logs_in(visit, suite, api):
+    page = visit.logged_in(suite, "/clusters")
+    page.get_by_role("button", name="New cluster").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Not A Name")
+    dialog.get_by_role("button", name="Create cluster").click()
+    expect(dialog.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_label("Name")).to_have_accessible_description(re.compile("lowercase"))
+    dialog.get_by_label("Name").fill("quay")
+    dialog.get_by_label("Name").press("Enter")
+    expect(dialog.get_by_text("This code is shown only now")).to_be_visible()
+    code = dialog.locator("#code code").inner_text()
+    command = dialog.locator("#command code").inner_text()
+    assert command == f"CLOUDLY_URL={suite.url} JUMPCODE={code} coreflow"
+    assert api.post("/api/v1/auth/exchange", {"token": code})["identity"]["roles"] == ["cluster"]
+    expect(dialog.get_by_text("Waiting for the agent")).to_be_visible()
+    dialog.get_by_role("link", name="Open the cluster").click()
+    heading(page, "quay")
+    expect(page.get_by_text("No agent has connected yet").first).to_be_visible()
+    assert code not in page.content()
+
+    page.get_by_role("button", name="Delete").click()
+    confirm = page.get_by_role("dialog")
+    expect(confirm.get_by_role("button", name="Delete cluster")).to_be_disabled()
+    confirm.get_by_label("Type quay to confirm").fill("quay")
+    confirm.get_by_role("button", name="Delete cluster").click()
+    heading(page, "Clusters")
+    expect(page.get_by_role("link", name="quay")).to_have_count(0)
+
+
+def test_what_others_change_appears_without_a_reload(visit, suite, api, cluster):
+    page = visit.logged_in(suite, f"/clusters/{cluster}")
+    heading(page, "harbour")
+    made = api.post("/api/v1/workloads", {"name": "crane", "clusterId": cluster})
+    row = page.get_by_role("row", name=re.compile("crane"))
+    expect(row).to_contain_text("Image awaited", timeout=HEARD_WITHIN_MS)
+    expect(row).to_contain_text("0 of 1 ready")
+    api.patch(f"/api/v1/workloads/{made['id']}", {"replicas": 4})
+    expect(row).to_contain_text("0 of 4 ready", timeout=HEARD_WITHIN_MS)
+    api.delete(f"/api/v1/workloads/{made['id']}")
+    expect(row).to_have_count(0, timeout=HEARD_WITHIN_MS)
+
+
+def test_a_workload_is_made_scaled_edited_and_rolled_back(visit, suite, api, cluster):
+    page = visit.logged_in(suite, f"/workloads/new?cluster={cluster}")
+    heading(page, "New workload")
+    page.get_by_label("Name", exact=True).first.fill("winch")
+    page.get_by_label("Web port").fill("70000")
+    page.get_by_role("button", name="Create workload").click()
+    expect(page.get_by_label("Web port")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Web port").fill("8080")
+    page.get_by_role("button", name="Add variable").click()
+    variable = page.get_by_role("group", name="variable 1")
+    variable.get_by_label("Name").fill("LEVEL")
+    variable.get_by_label("Value").fill("info")
+    page.get_by_role("button", name="Create workload").click()
+    heading(page, "winch")
+    target = next(one for one in api.get("/api/v1/workloads")["workloads"] if one["name"] == "winch")["registryTarget"]
+    expect(page.get_by_text(f"docker push {target}:latest")).to_be_visible()
+
+    page.get_by_role("button", name="One more").click()
+    page.get_by_role("button", name="Scale to 2").click()
+    expect(page.get_by_label("Status")).to_contain_text("of 2", timeout=HEARD_WITHIN_MS)
+    page.get_by_role("link", name="Edit").click()
+    heading(page, "Edit winch")
+    page.get_by_label("Description").fill("Pulls.")
+    page.get_by_role("button", name="Save").click()
+    heading(page, "winch")
+
+    page.get_by_role("tab", name="Versions").click()
+    page.get_by_role("button", name="Roll back to version 1", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(page.get_by_label("Status")).to_contain_text("of 1", timeout=HEARD_WITHIN_MS)
+    now = next(one for one in api.get("/api/v1/workloads")["workloads"] if one["name"] == "winch")
+    assert (now["replicas"], now["description"], now["environment"]) == (1, "", {"LEVEL": "info"})
+
+
+def test_an_edit_of_what_somebody_else_has_changed_is_refused_and_can_start_again(visit, suite, api, cluster):
+    made = api.post("/api/v1/workloads", {"name": "buoy", "clusterId": cluster})
+    page = visit.logged_in(suite, f"/workloads/{made['id']}/edit")
+    heading(page, "Edit buoy")
+    page.get_by_label("Description").fill("mine")
+    api.patch(f"/api/v1/workloads/{made['id']}", {"description": "theirs"})
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name=re.compile("Load what it is now")).click()
+    expect(page.get_by_label("Description")).to_have_value("theirs")
+    assert api.get(f"/api/v1/workloads/{made['id']}")["description"] == "theirs"
+
+
+def test_two_tabs_with_an_expired_token_renew_the_session_once(visit, suite):
+    first = visit.logged_in(suite)
+    # A token that the server refuses as it refuses one whose time is over.
+    first.evaluate("""() => {
+        const pair = JSON.parse(localStorage.getItem("cloudly.session"));
+        const accessToken = pair.accessToken.slice(0, -8) + "AAAAAAAA";
+        localStorage.setItem("cloudly.session", JSON.stringify({ ...pair, accessToken }));
+    }""")
+    pages = [first, visit.context.new_page()]
+    for page in pages:
+        page.goto(f"{suite.url}/clusters", wait_until="commit")
+    for page in pages:
+        expect(page.locator("cl-watch-state")).to_contain_text("Live", timeout=HEARD_WITHIN_MS)
+    assert visit.refreshes == 1
+
+
+def test_many_tabs_share_one_stream_and_the_next_goes_on_when_its_tab_closes(visit, suite, api, cluster):
+    streams: list[Request] = []
+    visit.context.on("request", lambda request: "workloads:watch" in request.url and streams.append(request))
+    pages = [visit.logged_in(suite, "/workloads")]
+    # More than the six connections that a browser opens to one host over HTTP/1.1.
+    pages += [visit.open("/workloads") for _ in range(7)]
+    for page in pages:
+        expect(page.locator("cl-watch-state")).to_contain_text("Live", timeout=HEARD_WITHIN_MS)
+    assert len(streams) == 1
+    api.post("/api/v1/workloads", {"name": "gull", "clusterId": cluster})
+    for page in pages:
+        expect(page.get_by_role("link", name="gull")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    pages[0].close()
+    api.post("/api/v1/workloads", {"name": "tern", "clusterId": cluster})
+    for page in pages[1:]:
+        expect(page.get_by_role("link", name="tern")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    # It goes on behind the cursor of the first instead of reading everything again.
+    assert len(streams) == 2
+    assert "cursor=" in streams[1].url
+
+
+def test_the_keyboard_reaches_everything_and_a_new_page_begins_at_its_heading(visit, suite):
+    page = visit.logged_in(suite)
+    heading(page, "Overview")
+    page.reload()
+    heading(page, "Overview")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Skip to content")).to_be_focused()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Images").press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Images")).to_be_focused()
+    assert page.title() == "Images · Cloudly"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
+    workload = api.post(
+        "/api/v1/workloads", {"name": "anchor", "clusterId": cluster, "domains": [{"name": "a.example.org"}]}
+    )
+    image = next(one for one in api.get("/api/v1/images")["images"] if one.get("workloadId") == workload["id"])
+    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+    visit = Visit(context, suite.url)
+    page = visit.open("/")
+    expect(page.get_by_role("heading", name="Log in to Cloudly")).to_be_visible()
+    found = {"login": serious(page)}
+    page = visit.logged_in(suite)
+    for path, name in {
+        "/": "Overview",
+        "/clusters": "Clusters",
+        f"/clusters/{cluster}": "harbour",
+        "/workloads": "Workloads",
+        "/workloads/new": "New workload",
+        f"/workloads/{workload['id']}": "anchor",
+        f"/workloads/{workload['id']}/edit": "Edit anchor",
+        "/deployments": "Deployments",
+        "/images": "Images",
+        f"/images/{image['id']}": image["repository"],
+        "/nowhere": "Nothing is here",
+    }.items():
+        page.goto(suite.url + path)
+        heading(page, name)
+        found[path] = serious(page)
+    page.goto(f"{suite.url}/clusters?create")
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
+    found["dialog"] = serious(page)
+    context.close()
+    assert {where: what for where, what in found.items() if what} == {}
