@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import itertools
 import random
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,47 +12,29 @@ import pytest
 from cloudly_kit.errors import InvalidArgument, NotFound, Unavailable
 from cloudly_kit.objects import DirectoryStore, ObjectStore
 from cloudly_kit.objects.s3 import S3Config, S3Store
-from cloudly_kit.testing import free_port, wait_for_port
+from cloudly_kit.objects.testing import ACCESS_KEY, SECRET_KEY, moto_server, rclone_server
+from cloudly_kit.testing import free_port
 
 MIB = 1 << 20
 Stores = tuple[ObjectStore, ObjectStore]
-ACCESS, SECRET = "AKIATEST", "secret-of-the-test"
 
 
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An S3 server that knows conditions and ranges, but checks no signature."""
-    port = free_port()
-    program = Path(sys.executable).with_name("moto_server")
-    with (tmp_path_factory.mktemp("moto") / "log").open("wb") as log:
-        process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
-    wait_for_port(port, process)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    """The URL of a moto server."""
+    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An S3 server that checks signatures, but answers ranges with everything."""
-    port = free_port()
-    root = tmp_path_factory.mktemp("rclone")
-    (root / "data").mkdir()
-    program = Path(sys.executable).with_name("rclone")
-    with (root / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{ACCESS},{SECRET}", root / "data"],
-            stdout=log,
-            stderr=log,
-        )
-    wait_for_port(port, process)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    """The URL of an rclone server."""
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as url:
+        yield url
 
 
 def s3(endpoint: str, *, public: bool = False) -> S3Store:
-    return S3Store(S3Config(endpoint, "us-east-1", "cloudly-test", ACCESS, SECRET, endpoint if public else ""))
+    return S3Store(S3Config(endpoint, "us-east-1", "cloudly-test", ACCESS_KEY, SECRET_KEY, endpoint if public else ""))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cloudly_local.handles import ZYGOTE_GONE, Fork, Program, send
@@ -90,7 +91,9 @@ class ForkServer:
     def signal(self, number: int) -> None:
         """Told to end, it is let go of: it ends its children and then itself. Else as Handle says."""
         if number == signal.SIGTERM:
-            self._control.shutdown(socket.SHUT_WR)
+            # An error means that it has ended, or is about to.
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)
         else:
             self._program.signal(number)
 

@@ -14,7 +14,7 @@ from cloudly_local.config import LocalSettings
 from cloudly_local.layout import deploy_directory
 from cloudly_local.proc import write_atomically
 
-CONTAINER_PORTS = {"gateway": 7080, "registry-http": 7081, "envoy": 7100, "envoy-admin": 7190, "ping": 7191}
+CONTAINER_PORTS = {"gateway": 7100, "registry-http": 7202, "envoy": 7200, "envoy-admin": 7290, "ping": 7291}
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Addresses:
     """gRPC targets by service: `unix:/path` or `host:port`."""
 
 
-def in_containers(public_port: int) -> Addresses:
-    """The addresses inside a network of containers, by DNS name."""
+def in_containers() -> Addresses:
+    """The addresses inside a network of containers, by DNS name; the public port is published from 8080."""
     ports = CONTAINER_PORTS
     return Addresses(
-        public=f":{public_port}",
+        public=":8080",
         envoy=("0.0.0.0", ports["envoy"]),  # noqa: S104 - the network of the containers
         envoy_admin=("127.0.0.1", ports["envoy-admin"]),
         ping=f":{ports['ping']}",

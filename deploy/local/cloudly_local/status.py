@@ -63,6 +63,9 @@ def read_status(data: Path) -> SuiteStatus | None:
     if recorded is None or not Lock(layout).is_held():
         return None
     supervisor = ProcessIdentity(**recorded["supervisor"])
+    if not supervisor.is_alive():
+        # What one that was killed wrote; its successor is just starting.
+        return None
     states = [ProcessState("supervisor", "running", healthy=True, pid=supervisor.pid)]
     states += [ProcessState(**fields) for fields in recorded["processes"]]
     return SuiteStatus(recorded["url"], recorded["ready"], supervisor, [_measured(state) for state in states])

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 import structlog
@@ -134,9 +135,14 @@ async def _count(limiter: FixedWindowRateLimiter, counts: Sequence[_Count]) -> N
 
 
 def _place(address: str) -> str:
-    """What counts as one address: an IPv4 address, or a whole /64 of IPv6, which one household has to itself."""
+    """What counts as one address: an IPv4 address, or a whole /64 of IPv6, which one household has to itself.
+
+    gRPC tells a direct caller as `ipv4:192.0.2.1:50000` or `ipv6:%5B2001:db8::1%5D:50000`: the port is not the caller's.
+    """
+    kind, _, rest = address.partition(":")
+    bare = unquote(rest).rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else address
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(bare)
     except ValueError:
         return address
     if isinstance(parsed, ipaddress.IPv6Address):

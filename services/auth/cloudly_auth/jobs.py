@@ -1,9 +1,10 @@
 """Auth's jobs: thin; they load, call the domain, and record."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cloudly_kit.jobs import Run, task
+from cloudly_kit.store import now
 
 from cloudly_auth.signing_keys import KeyRing
 
@@ -25,7 +26,8 @@ class Parts:
 async def rotate_signing_key(run: Run, parts: Parts) -> dict[str, str]:
     """One rotation, whatever the number of attempts it takes."""
     if "begun" not in run.checkpointed:
-        await run.checkpoint({"begun": datetime.now(UTC).isoformat()})
+        # As coarse as what it is compared with: times are kept in milliseconds.
+        await run.checkpoint({"begun": now().isoformat()})
     active = await parts.keys.rotate(unless_since=datetime.fromisoformat(run.checkpointed["begun"]))
     return {"active_kid": active}
 

@@ -72,6 +72,20 @@ async def test_all_ipv6_addresses_of_one_household_are_one_address(attempts: Att
     await succeed(attempts, "somebody", "2001:db8:1:3::1")
 
 
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ("ipv4:192.0.2.1:50000", "192.0.2.1"),
+        ("ipv6:%5B2001:db8::1%5D:50000", "2001:db8::2"),
+        ("::ffff:192.0.2.1", "ipv4:192.0.2.1:1"),
+        ("unix:", "unix:"),
+    ],
+)
+async def test_another_connection_is_no_other_address(attempts: Attempts, one: str, same: str):
+    await fail(attempts, "ada", one, PAIR)
+    await refused(attempts, "ada", same)
+
+
 async def test_failures_from_everywhere_do_not_lock_the_owner_out_of_a_known_address(attempts: Attempts):
     await succeed(attempts, "admin", "192.0.2.1")
     for number in range(ACCOUNT // PAIR):
