@@ -28,18 +28,25 @@ RESTART_DELAY_SECONDS = 2
 MONITOR_SECONDS = 5
 
 
-def wish_of(entry: coreflow_pb2.WorkloadConfiguration) -> Wish:
-    """A workload of the configuration as a wish."""
+def wish_of(entry: coreflow_pb2.WorkloadConfiguration, credentials: str = "") -> Wish:
+    """A workload of the configuration as a wish; `credentials` names those its image is pulled with."""
     workload = entry.workload
     name = service_name(workload)
     if not entry.image:
         return Wish(workload.id, name, workload.generation, None)
-    return make_wish(workload.id, name, workload.generation, _spec(workload, entry.image))
+    return make_wish(workload.id, name, workload.generation, _spec(workload, entry.image), credentials)
 
 
-def make_wish(key: str, name: str, generation: int, spec: Mapping[str, Any]) -> Wish:
+def make_wish(key: str, name: str, generation: int, spec: Mapping[str, Any], credentials: str = "") -> Wish:
     """A wish with the hashes by which a change is recognised."""
-    return Wish(key, name, generation, spec, digest(spec), digest(spec["TaskTemplate"]))
+    # Swarm makes new containers when the template or the published ports change, and then alone.
+    template = digest([spec["TaskTemplate"], spec.get("EndpointSpec")])
+    return Wish(key, name, generation, spec, digest(spec), template, credentials)
+
+
+def credentials_version(credentials: coreflow_pb2.RegistryCredentials | None) -> str:
+    """A name for credentials that changes with them and tells nothing."""
+    return digest([credentials.server, credentials.username, credentials.password]) if credentials is not None else ""
 
 
 def service_name(workload: workload_pb2.Workload) -> str:
@@ -52,7 +59,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def labelled(wish: Wish, cluster_id: str, template_generation: int, credentials: str) -> dict[str, Any]:
+def labelled(wish: Wish, cluster_id: str, template_generation: int) -> dict[str, Any]:
     """The whole ServiceSpec, with our bookkeeping in its labels."""
     assert wish.spec is not None
     body = json.loads(json.dumps(wish.spec))
@@ -63,7 +70,7 @@ def labelled(wish: Wish, cluster_id: str, template_generation: int, credentials:
         SPEC_HASH: wish.spec_hash,
         TEMPLATE_HASH: wish.template_hash,
         TEMPLATE_GENERATION: str(template_generation),
-        CREDENTIALS: credentials,
+        CREDENTIALS: wish.credentials,
     }
     # These stand in the containers too, so they change only when the containers do.
     body["TaskTemplate"]["ContainerSpec"]["Labels"] = {
@@ -95,7 +102,8 @@ def _spec(workload: workload_pb2.Workload, image: str) -> dict[str, Any]:
             "Networks": [{"Target": NETWORK}],
         },
         "Mode": {"Global": {}} if global_ else {"Replicated": {"Replicas": replicas}},
-        "UpdateConfig": _update(workload.update_strategy, bool(workload.published_ports)),
+        "UpdateConfig": _update(workload.update_strategy, bool(workload.published_ports), "rollback"),
+        "RollbackConfig": _update(workload.update_strategy, bool(workload.published_ports), "pause"),
         # Names resolve to the containers themselves (tasks.<service>): no virtual address, which needs IPVS.
         "EndpointSpec": {"Mode": "dnsrr", "Ports": [_port(port) for port in workload.published_ports]},
     }
@@ -122,18 +130,17 @@ def _resources(resources: workload_pb2.Resources) -> dict[str, Any]:
     }
 
 
-def _update(strategy: workload_pb2.UpdateStrategy, publishes: bool) -> dict[str, Any]:
+def _update(strategy: workload_pb2.UpdateStrategy, publishes: bool, on_failure: str) -> dict[str, Any]:
     stop_first = strategy.order == workload_pb2.UPDATE_ORDER_STOP_FIRST
-    # Two containers cannot hold one port of the host: then the old one has to go first.
-    unsaid = strategy.order == workload_pb2.UPDATE_ORDER_UNSPECIFIED
     return {
         "Parallelism": strategy.parallelism or 1,
         "Delay": strategy.delay_seconds * SECOND,
-        # Pause, and say so: Swarm's own rollback would undo the wish, which would be wished again at once, for ever.
-        "FailureAction": "pause",
+        # A failed rollout goes back to what ran before; the reconciler remembers that, and does not wish it again at once.
+        "FailureAction": on_failure,
         "Monitor": (strategy.monitor_seconds or MONITOR_SECONDS) * SECOND,
         "MaxFailureRatio": 0,
-        "Order": "stop-first" if stop_first or (unsaid and publishes) else "start-first",
+        # Two containers cannot hold one port of the host: then the old one has to go first, whatever is wished.
+        "Order": "stop-first" if stop_first or publishes else "start-first",
     }
 
 

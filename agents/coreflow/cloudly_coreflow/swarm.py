@@ -1,39 +1,56 @@
 """Docker Swarm through the engine's API (v1.41): what of ours runs there, and the few changes we make."""
 
 import asyncio
-import base64
 import ipaddress
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiodocker
+import aiohttp
 import structlog
 from aiodocker.exceptions import DockerError
 from cloudly.coreflow.v1 import coreflow_pb2
 
 from cloudly_coreflow import specs
-from cloudly_coreflow.plan import Action, Create, Remove, Update
-from cloudly_coreflow.sight import Json, reason_of
+from cloudly_coreflow.plan import Action, Create, Deny, Remove, Renew, Update
+from cloudly_coreflow.registries import authorization
+from cloudly_coreflow.sight import Json
 
 log = structlog.get_logger()
 
 CALL_SECONDS = 30.0
+DIAGNOSIS_SECONDS = 3.0
+DIAGNOSIS_KEPT_SECONDS = 30.0
+IMPORT_SECONDS = 300.0
+LOG_SECONDS = 5.0
 LOG_LINES = 20
+TAILS_KEPT = 2_000
 OUT_OF_SEQUENCE_ATTEMPTS = 5
+EVENTS = {
+    "type": ["service", "node", "container"],
+    # Not the `exec_…` of health checks, which come without end.
+    "event": ["create", "update", "remove", "start", "die", "oom", "health_status", "destroy"],
+}
 
 
 class Refused(Exception):
     """Docker does not take it; the message is for people."""
 
 
+class Moved(Exception):
+    """The service is no longer as it was when the action was planned: look again."""
+
+
 class Swarm:
     """The Swarm whose manager we talk to. It shows and changes nothing but what bears our label of this cluster."""
 
-    def __init__(self, docker: aiodocker.Docker) -> None:
+    def __init__(self, docker: aiodocker.Docker, subnet: str = "") -> None:
         self._docker = docker
+        self._subnet = subnet
         self._tails: dict[str, list[str]] = {}
-        self._diagnoses: dict[str, str] = {}
+        self._diagnoses: dict[str, tuple[float, str]] = {}
 
     async def prepare(self) -> None:
         """Make sure that this engine is a manager, and that our network is there.
@@ -48,21 +65,42 @@ class Swarm:
             )
         networks = await self._call("networks", params={"filters": json.dumps({"name": [specs.NETWORK]})})
         if not any(network["Name"] == specs.NETWORK for network in networks):
-            await self._call(
-                "networks/create",
-                "POST",
-                data={"Name": specs.NETWORK, "Driver": "overlay", "Attachable": True, "CheckDuplicate": True},
-            )
+            body: dict[str, Any] = {
+                "Name": specs.NETWORK,
+                "Driver": "overlay",
+                "Attachable": True,
+                "CheckDuplicate": True,
+            }
+            if self._subnet:
+                body["IPAM"] = {"Config": [{"Subnet": self._subnet}]}
+            await self._call("networks/create", "POST", data=body)
             log.info("network.created", network=specs.NETWORK)
+
+    async def events(self) -> AsyncIterator[None]:
+        """Something has happened that may matter; until the engine goes away.
+
+        Raises:
+            DockerError, OSError: the engine went away.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
+        async with self._docker._query("events", params={"filters": json.dumps(EVENTS)}, timeout=timeout) as response:
+            async for _ in response.content:
+                yield
 
     async def own_node(self) -> str:
         """The id of the node we run on."""
         return str((await self._call("info"))["Swarm"]["NodeID"])
 
-    async def services(self, cluster_id: str) -> list[Json]:
-        """Our services."""
-        filters = json.dumps({"label": [f"{specs.CLUSTER}={cluster_id}"]})
-        return list(await self._call("services", params={"filters": filters}))
+    async def services(self, cluster_id: str) -> tuple[list[Json], frozenset[str]]:
+        """Our services, and the names of all others."""
+        ours, strangers = [], set()
+        for service in await self._call("services"):
+            labels = service["Spec"].get("Labels") or {}
+            if labels.get(specs.CLUSTER) == cluster_id and labels.get(specs.WORKLOAD):
+                ours.append(service)
+            else:
+                strangers.add(str(service["Spec"]["Name"]))
+        return ours, frozenset(strangers)
 
     async def tasks(self, services: Sequence[Json]) -> dict[str, list[Json]]:
         """The tasks of services, by service id."""
@@ -77,54 +115,69 @@ class Swarm:
         """The nodes of the Swarm."""
         return list(await self._call("nodes"))
 
-    async def act(
-        self, action: Action, cluster_id: str, credentials: coreflow_pb2.RegistryCredentials | None, version: str
-    ) -> None:
+    async def act(self, action: Action, cluster_id: str, credentials: coreflow_pb2.RegistryCredentials | None) -> None:
         """Do one action; doing it again does no harm.
 
         Raises:
             Refused: Docker does not take it.
+            Moved: the service has changed since it was looked at.
         """
-        headers = _authorization(credentials, action)
         try:
             match action:
                 case Create(wish):
-                    body = {"Name": wish.name, **specs.labelled(wish, cluster_id, wish.generation, version)}
+                    body = {"Name": wish.name, **specs.labelled(wish, cluster_id, wish.generation)}
+                    headers = authorization(credentials, wish.image)
                     await self._call("services/create", "POST", data=body, headers=headers)
                 case Update(wish, sight, template_generation):
-                    body = {"Name": sight.name, **specs.labelled(wish, cluster_id, template_generation, version)}
-                    await self._update(sight.id, body, headers)
+                    body = {"Name": sight.name, **specs.labelled(wish, cluster_id, template_generation)}
+                    await self._update(sight.id, sight.spec_hash, body, authorization(credentials, wish.image))
+                case Renew(sight, version):
+                    spec = (await self._call(f"services/{sight.id}"))["Spec"]
+                    spec["Labels"][specs.CREDENTIALS] = version
+                    await self._update(sight.id, sight.spec_hash, spec, authorization(credentials, sight.image))
                 case Remove(sight):
                     await self._call(f"services/{sight.id}", "DELETE")
+                case Deny(_, message):
+                    raise Refused(message)
         except DockerError as error:
-            # Made by an earlier try whose answer was lost, or gone already: as wished.
-            if (isinstance(action, Create) and error.status == 409 and await self._is_ours(action, cluster_id)) or (
-                isinstance(action, Remove) and error.status == 404
-            ):
-                return
+            if error.status == 900:
+                # aiodocker's number for an engine that does not answer.
+                raise
+            if isinstance(action, Create) and error.status == 409:
+                # Made by an earlier try whose answer was lost, or by somebody else: the next look tells.
+                raise Moved(error.message) from error
+            if error.status == 404:
+                if isinstance(action, Remove):
+                    return
+                raise Moved(error.message) from error
             raise Refused(error.message) from error
-        log.info("swarm.acted", action=type(action).__name__.lower(), service=_name(action))
+        log.info("swarm.acted", action=type(action).__name__.lower(), workload=action.key)
 
     async def last_words(self, task: Json) -> list[str]:
         """The last log lines of a task that has ended; asked for once."""
         task_id = task["ID"]
         if task_id not in self._tails:
-            if len(self._tails) > 5_000:
-                self._tails.clear()
+            while len(self._tails) >= TAILS_KEPT:
+                del self._tails[next(iter(self._tails))]
             self._tails[task_id] = await self._log(task_id)
         return self._tails[task_id]
 
     async def diagnose(self, image: str, credentials: coreflow_pb2.RegistryCredentials | None) -> str:
         """Why an image cannot be had, asked of its registry: Swarm says "No such image" whatever was the matter."""
-        if image not in self._diagnoses:
-            headers = _registry_auth(credentials, image)
+        now = asyncio.get_running_loop().time()
+        asked, diagnosis = self._diagnoses.get(image, (float("-inf"), ""))
+        if now - asked > DIAGNOSIS_KEPT_SECONDS:
+            self._diagnoses = {name: kept for name, kept in self._diagnoses.items() if now - kept[0] < 600}
             try:
-                await self._call(f"distribution/{image}/json", headers=headers)
-                self._diagnoses[image] = ""
+                async with asyncio.timeout(DIAGNOSIS_SECONDS):
+                    await self._call(f"distribution/{image}/json", headers=authorization(credentials, image))
+                diagnosis = ""
             except DockerError as error:
-                self._diagnoses[image] = error.message
-            asyncio.get_running_loop().call_later(60, self._diagnoses.pop, image, None)
-        return self._diagnoses[image]
+                diagnosis = error.message
+            except TimeoutError:
+                diagnosis = "its registry does not answer"
+            self._diagnoses[image] = now, diagnosis
+        return diagnosis
 
     async def has_image(self, image: str) -> bool:
         """Whether the engine has an image."""
@@ -136,13 +189,18 @@ class Swarm:
             raise
         return True
 
-    async def import_image(self, tar: bytes, repository: str, tag: str, change: str) -> None:
+    async def import_image(self, tar: Path, repository: str, tag: str, change: str) -> None:
         """Make an image of a tar of its files, with one Dockerfile instruction on top."""
         params = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": change}
-        async with self._docker._query(
-            "images/create", method="POST", params=params, data=tar, headers={"Content-Type": "application/x-tar"}
-        ) as response:
-            await response.read()
+        headers = {"Content-Type": "application/x-tar"}
+        with tar.open("rb") as content:
+            async with (
+                asyncio.timeout(IMPORT_SECONDS),
+                self._docker._query(
+                    "images/create", method="POST", params=params, data=content, headers=headers, timeout=None
+                ) as response,
+            ):
+                await response.read()
 
     async def gateway(self) -> str:
         """The address at which containers reach this host."""
@@ -151,30 +209,33 @@ class Swarm:
         # Made by hand with a subnet alone, the network does not tell its gateway: it is the first address.
         return str(pool.get("Gateway") or ipaddress.ip_network(pool["Subnet"])[1])
 
-    async def _update(self, service_id: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+    async def _update(
+        self, service_id: str, spec_hash: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> None:
         for attempt in range(OUT_OF_SEQUENCE_ATTEMPTS):
             service = await self._call(f"services/{service_id}")
+            if service["Spec"]["Labels"].get(specs.SPEC_HASH, "") != spec_hash:
+                # Swarm has rolled it back meanwhile: to write now would undo that unseen.
+                raise Moved(f"the service {service_id} is not what it was")
             params = {"version": str(service["Version"]["Index"]), "registryAuthFrom": "spec"}
             try:
                 await self._call(f"services/{service_id}/update", "POST", params=params, data=body, headers=headers)
             except DockerError as error:
                 # Swarm itself changed the service between our read and our write.
-                if "out of sequence" not in error.message or attempt == OUT_OF_SEQUENCE_ATTEMPTS - 1:
+                if "out of sequence" not in error.message:
                     raise
                 await asyncio.sleep(0.1 * (attempt + 1))
             else:
                 return
-
-    async def _is_ours(self, action: Create, cluster_id: str) -> bool:
-        return any(
-            service["Spec"]["Labels"].get(specs.WORKLOAD) == action.wish.key
-            for service in await self.services(cluster_id)
-        )
+        raise Moved(f"the service {service_id} changes faster than it can be updated")
 
     async def _log(self, task_id: str) -> list[str]:
         params = {"stdout": "1", "stderr": "1", "tail": str(LOG_LINES)}
         try:
-            async with asyncio.timeout(5), self._docker._query(f"tasks/{task_id}/logs", params=params) as response:
+            async with (
+                asyncio.timeout(LOG_SECONDS),
+                self._docker._query(f"tasks/{task_id}/logs", params=params) as response,
+            ):
                 return _lines(await response.read())
         except (DockerError, TimeoutError) as error:
             log.debug("task.no_log", task=task_id, error=str(error))
@@ -193,28 +254,6 @@ class Swarm:
             return await self._docker._query_json(path, method=method, params=params, data=data, headers=headers)
 
 
-def _authorization(credentials: coreflow_pb2.RegistryCredentials | None, action: Action) -> dict[str, str]:
-    if isinstance(action, Remove) or action.wish.spec is None:
-        return {}
-    return _registry_auth(credentials, action.wish.spec["TaskTemplate"]["ContainerSpec"]["Image"])
-
-
-def _registry_auth(credentials: coreflow_pb2.RegistryCredentials | None, image: str) -> dict[str, str]:
-    # Our credentials are for our registry alone.
-    if credentials is None or not image.startswith(f"{credentials.server}/"):
-        return {}
-    content = {
-        "username": credentials.username,
-        "password": credentials.password,
-        "serveraddress": credentials.server,
-    }
-    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(content).encode()).decode()}
-
-
-def _name(action: Action) -> str:
-    return action.sight.name if isinstance(action, Remove) else action.wish.name
-
-
 def _lines(raw: bytes) -> list[str]:
     """The lines of a multiplexed log stream: frames of 8 bytes of header, the last 4 of them the length."""
     text = b""
@@ -222,12 +261,3 @@ def _lines(raw: bytes) -> list[str]:
         length = int.from_bytes(raw[4:8], "big")
         text, raw = text + raw[8 : 8 + length], raw[8 + length :]
     return (text or raw).decode(errors="replace").splitlines()[-LOG_LINES:]
-
-
-def image_error(error: str, diagnosis: str) -> tuple[str, str]:
-    """The reason and message of a task that has no image, in the light of what the registry says."""
-    if reason_of(error) == "NO_SUCH_IMAGE" and diagnosis:
-        return reason_of(diagnosis) if reason_of(
-            diagnosis
-        ) != "TASK_FAILED" else "NO_SUCH_IMAGE", f"{error}: {diagnosis}"
-    return reason_of(error), error

