@@ -26,7 +26,7 @@ from cloudly_gateway.config import Settings
 START_SECONDS = 20
 
 
-class ContractServer(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time
+class ContractServer(grpc.GenericRpcHandler):
     """Serves every unary and server-streaming method of all six services, with the kit's own interceptor in front.
 
     `answers` holds by method name a message, or a function of the request; those of streams are async generators.

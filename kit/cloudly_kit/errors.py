@@ -301,7 +301,7 @@ def from_status(status: status_pb2.Status, fallback: str = "INTERNAL") -> Domain
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> DomainError:
     """What another service raised, or what became of the call on its way."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it has what is read of a Call
+    status = rpc_status.from_call(error)  # type: ignore[no-untyped-call]
     if status is not None:
         return from_status(status)
     fallback = _BY_CODE.get(error.code(), "INTERNAL")

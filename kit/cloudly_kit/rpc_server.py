@@ -64,14 +64,12 @@ Handler = Callable[[Any, Any], Any]
 
 
 if TYPE_CHECKING:
-    Interceptor = grpc.aio.ServerInterceptor[Any, Any]
     RpcHandler = grpc.RpcMethodHandler[Any, Any]
-else:  # these are generic in their published types alone
-    Interceptor = grpc.aio.ServerInterceptor
+else:  # generic in its published types alone
     RpcHandler = grpc.RpcMethodHandler
 
 
-class CallInterceptor(Interceptor):
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the contract; health and reflection pass through."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
@@ -80,9 +78,9 @@ class CallInterceptor(Interceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> RpcHandler:
+    ) -> RpcHandler | None:
         """Find the handler and put the house's rules around it."""
         handler = await continuation(handler_call_details)
         method = self._methods.get(handler_call_details.method)
@@ -113,7 +111,7 @@ class CallInterceptor(Interceptor):
                 error = translate(raised, method.path)
             finally:
                 _record(method, call, request, error, started)
-            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+            await _abort(context, error)
             raise AssertionError
 
         return handle
@@ -134,7 +132,7 @@ class CallInterceptor(Interceptor):
             finally:
                 _record(method, call, request, error, started)
             if error is not None:
-                await context.abort_with_status(rpc_status.to_status(to_status(error)))
+                await _abort(context, error)
 
         return handle
 
@@ -238,8 +236,12 @@ def add_health_and_reflection(server: grpc.aio.Server, services: Iterable[str]) 
     servicer = aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, server)
+    reflection.enable_server_reflection(names, server)  # type: ignore[no-untyped-call]
     return servicer
+
+
+async def _abort(context: Context, error: DomainError) -> None:
+    await context.abort_with_status(rpc_status.to_status(to_status(error)))  # type: ignore[no-untyped-call]
 
 
 def _bearer(header: str) -> str:

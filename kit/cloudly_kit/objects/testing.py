@@ -33,7 +33,8 @@ def rclone_server(directory: Path) -> Iterator[str]:
 def _server(directory: Path, program: str, *arguments: str | Path) -> Iterator[str]:
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = [Path(sys.executable).with_name(program), *(str(a).replace("{port}", str(port)) for a in arguments)]
+    command = [str(Path(sys.executable).with_name(program))]
+    command += [str(argument).replace("{port}", str(port)) for argument in arguments]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -46,7 +46,8 @@ class Auth(Authority):
         self.asked.append(request.remote_address)
         role = USERS.get((request.username, request.password))
         if role is None:
-            await context.abort_with_status(rpc_status.to_status(to_status(CredentialsInvalid())))
+            status = rpc_status.to_status(to_status(CredentialsInvalid()))  # type: ignore[no-untyped-call]
+            await context.abort_with_status(status)
         identity = auth_pb2.Identity(
             id=f"id-{request.username}",
             name=request.username,

@@ -1,4 +1,4 @@
-"""The news of a push: told once for each push, after it is committed, whatever dies in between."""
+"""The news of a push: told once for each, after it is committed, whatever dies in between; never of what is not."""
 
 import asyncio
 import uuid

@@ -38,8 +38,8 @@ async def test_push_inspect_pull_delete(client: Client, registry: Registry, name
     image = Image(b"one" * 100_000, b"two" * 200_000, b"three")
     image.write(tmp_path / "image")
     where = destination(registry, name)
-    await skopeo("copy", *TO, f"dir:{tmp_path}/image", f"{where}:v1")
-    await skopeo("copy", *TO, f"dir:{tmp_path}/image", f"{where}:v1")
+    await skopeo("copy", "--preserve-digests", *TO, f"dir:{tmp_path}/image", f"{where}:v1")
+    await skopeo("copy", "--preserve-digests", *TO, f"dir:{tmp_path}/image", f"{where}:v1")
     assert json.loads(await skopeo("list-tags", *AS_ADMIN, where))["Tags"] == ["v1"]
     inspected = json.loads(await skopeo("inspect", *AS_ADMIN, f"{where}:v1"))
     assert (inspected["Digest"], inspected["Architecture"]) == (image.digest, "amd64")
@@ -59,7 +59,7 @@ async def test_all_platforms_are_copied_within_the_registry(
     body = index_of(amd, arm)
     await client.push_manifest(name, "multi", body, OCI_INDEX)
     source, target = destination(registry, name), destination(registry, f"{name}/copy")
-    await skopeo("copy", "--all", *FROM, *TO, f"{source}:multi", f"{target}:multi")
+    await skopeo("copy", "--all", "--preserve-digests", *FROM, *TO, f"{source}:multi", f"{target}:multi")
     assert (await client.call("GET", f"/v2/{name}/copy/manifests/multi")).body == body
     await skopeo("copy", "--all", *FROM, f"{target}:multi", f"dir:{tmp_path}/pulled")
     assert (tmp_path / "pulled/manifest.json").read_bytes() == body
