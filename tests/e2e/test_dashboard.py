@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -88,6 +88,12 @@ def heading(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible(timeout=HEARD_WITHIN_MS)
 
 
+def dialog(page: Page, name: str) -> Locator:
+    """The content of the open dialog of that name. (It is slotted into the element of role dialog, no descendant of it.)"""
+    expect(page.get_by_role("dialog", name=name)).to_be_visible()
+    return page.locator("cl-dialog[open]")
+
+
 def serious(page: Page) -> list[str]:
     """What axe-core finds serious or critical on the page, in words."""
     page.evaluate(AXE.read_text())
@@ -134,26 +140,27 @@ def test_logging_out_ends_the_session_in_every_tab_and_on_the_server(visit, suit
 def test_a_new_cluster_shows_its_jump_code_once_and_that_code_logs_in(visit, suite, api):
     page = visit.logged_in(suite, "/clusters")
     page.get_by_role("button", name="New cluster").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("Not A Name")
-    dialog.get_by_role("button", name="Create cluster").click()
-    expect(dialog.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
-    expect(dialog.get_by_label("Name")).to_have_accessible_description(re.compile("lowercase"))
-    dialog.get_by_label("Name").fill("quay")
-    dialog.get_by_label("Name").press("Enter")
-    expect(dialog.get_by_text("This code is shown only now")).to_be_visible()
-    code = dialog.locator("#code code").inner_text()
-    command = dialog.locator("#command code").inner_text()
+    making = dialog(page, "New cluster")
+    making.get_by_label("Name").fill("Not A Name")
+    making.get_by_role("button", name="Create cluster").click()
+    expect(making.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
+    expect(making.get_by_label("Name")).to_have_accessible_description(re.compile("lowercase"))
+    making.get_by_label("Name").fill("quay")
+    making.get_by_label("Name").press("Enter")
+    making = dialog(page, "Cluster quay is made")
+    expect(making.get_by_text("This code is shown only now")).to_be_visible()
+    code = making.locator("#code code").inner_text()
+    command = making.locator("#command code").inner_text()
     assert command == f"CLOUDLY_URL={suite.url} JUMPCODE={code} coreflow"
     assert api.post("/api/v1/auth/exchange", {"token": code})["identity"]["roles"] == ["cluster"]
-    expect(dialog.get_by_text("Waiting for the agent")).to_be_visible()
-    dialog.get_by_role("link", name="Open the cluster").click()
+    expect(making.get_by_text("Waiting for the agent")).to_be_visible()
+    making.get_by_role("link", name="Open the cluster").click()
     heading(page, "quay")
     expect(page.get_by_text("No agent has connected yet").first).to_be_visible()
     assert code not in page.content()
 
     page.get_by_role("button", name="Delete").click()
-    confirm = page.get_by_role("dialog")
+    confirm = dialog(page, "Delete cluster quay?")
     expect(confirm.get_by_role("button", name="Delete cluster")).to_be_disabled()
     confirm.get_by_label("Type quay to confirm").fill("quay")
     confirm.get_by_role("button", name="Delete cluster").click()
@@ -202,7 +209,7 @@ def test_a_workload_is_made_scaled_edited_and_rolled_back(visit, suite, api, clu
 
     page.get_by_role("tab", name="Versions").click()
     page.get_by_role("button", name="Roll back to version 1", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    dialog(page, "Roll winch back to version 1?").get_by_role("button", name="Roll back").click()
     expect(page.get_by_label("Status")).to_contain_text("of 1", timeout=HEARD_WITHIN_MS)
     now = next(one for one in api.get("/api/v1/workloads")["workloads"] if one["name"] == "winch")
     assert (now["replicas"], now["description"], now["environment"]) == (1, "", {"LEVEL": "info"})
@@ -272,7 +279,8 @@ def test_the_keyboard_reaches_everything_and_a_new_page_begins_at_its_heading(vi
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
     workload = api.post(
-        "/api/v1/workloads", {"name": "anchor", "clusterId": cluster, "domains": [{"name": "a.example.org"}]}
+        "/api/v1/workloads",
+        {"name": "anchor", "clusterId": cluster, "webPort": 80, "domains": [{"name": "a.example.org"}]},
     )
     image = next(one for one in api.get("/api/v1/images")["images"] if one.get("workloadId") == workload["id"])
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
@@ -298,7 +306,7 @@ def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
         heading(page, name)
         found[path] = serious(page)
     page.goto(f"{suite.url}/clusters?create")
-    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
+    expect(dialog(page, "New cluster").get_by_label("Name")).to_be_focused()
     found["dialog"] = serious(page)
     context.close()
     assert {where: what for where, what in found.items() if what} == {}

@@ -5,7 +5,7 @@ import { customElement, property } from "lit/decorators.js";
 import type { Condition } from "../api/records";
 import { conditionStanding } from "../state/standing";
 import { shared } from "../styles/shared";
-import { reasonWords } from "../text/format";
+import { reasonWords, sentence } from "../text/format";
 import "./relative-time";
 import "./status-pill";
 
@@ -61,7 +61,7 @@ export class ConditionList extends LitElement {
         return html`<li>
           <span class="type"><cl-status .standing=${standing}></cl-status>${one.type}</span>
           <span class="said">
-            ${one.reason ? html`<strong class="small muted">${reasonWords(one.reason)}</strong> ` : nothing}${one.message ?? ""}
+            ${one.reason ? html`<strong class="small muted">${reasonWords(one.reason)}</strong> ` : nothing}${sentence(one.message ?? "")}
           </span>
           <cl-time class="muted small" .at=${one.lastTransitionTime}></cl-time>
         </li>`;

@@ -65,7 +65,7 @@ export class Page extends LitElement {
         display: flex;
         flex-wrap: wrap;
         align-items: center;
-        gap: var(--gap-2);
+        gap: var(--gap-2) var(--gap-3);
         margin-inline-start: auto;
       }
       @media (max-width: 720px) {

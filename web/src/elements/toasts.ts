@@ -59,11 +59,11 @@ export class Toasts extends LitElement {
       section.bad {
         border-inline-start-color: var(--bad);
       }
-      .icon {
+      section > .icon {
         margin-top: 2px;
         color: var(--ok);
       }
-      .bad .icon.warning {
+      section.bad > .icon {
         color: var(--bad);
       }
       p {

@@ -15,7 +15,6 @@ export class WatchState extends LitElement {
     css`
       :host {
         display: flex;
-        margin-inline-end: var(--gap-2);
       }
       span {
         display: inline-flex;

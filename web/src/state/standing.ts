@@ -49,7 +49,7 @@ export function readyCondition(workload: Workload): Condition | undefined {
 }
 
 /** Reasons that mean "on its way" or "your turn", not "broken". */
-const ON_ITS_WAY = new Set(["ROLLING_OUT", "RECONCILING", "PENDING", "STARTING", "NOT_APPLIED_YET", "PROGRESSING"]);
+const ON_ITS_WAY = new Set(["APPLYING", "ROLLING_OUT", "STARTING"]);
 const YOUR_TURN = new Set(["IMAGE_AWAITED", "AGENT_AWAITED"]);
 
 export function workloadStanding(workload: Workload): Standing {

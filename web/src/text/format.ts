@@ -47,8 +47,12 @@ export function enumWord(value: string | undefined, name: string): string {
   return word === "unspecified" ? "" : word;
 }
 
+/** A message of the server as a sentence: it begins with a capital. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** A reason in UPPER_SNAKE as words: "IMAGE_AWAITED" is "Image awaited". */
 export function reasonWords(reason: string): string {
-  const words = reason.toLowerCase().replace(/_/g, " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return sentence(reason.toLowerCase().replace(/_/g, " "));
 }

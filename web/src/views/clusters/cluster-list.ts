@@ -92,7 +92,7 @@ export class ClusterList extends LitElement {
 
 function renderRevision(cluster: Cluster): TemplateResult {
   const waiting = behind(cluster);
-  if (Number(cluster.revision ?? 0) === 0) return html`<span class="muted">–</span>`;
+  if (clusterStanding(cluster).tone === "wait") return html`<span class="muted">–</span>`;
   if (waiting === 0) return html`<span class="muted number">applied (${cluster.revision})</span>`;
   return html`<span class="number">${count(waiting, "change")} waiting</span>`;
 }

@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Deployment } from "../../api/records";
 import type { Column } from "../../elements/data-table";
 import { deploymentStanding } from "../../state/standing";
-import { reasonWords, shortDigest } from "../../text/format";
+import { reasonWords, sentence, shortDigest } from "../../text/format";
 
 export interface Names {
   workload?: (id: string) => string;
@@ -29,7 +29,7 @@ export function deploymentColumns(names: Names): readonly Column<Deployment>[] {
 export function deploymentDetail(deployment: Deployment): TemplateResult {
   const lines = deployment.logTail ?? [];
   return html`<div class="stack">
-    ${deployment.message ? html`<p>${deployment.message}</p>` : nothing}
+    ${deployment.message ? html`<p>${sentence(deployment.message)}</p>` : nothing}
     ${lines.length > 0 ? html`<pre tabindex="0" role="region" aria-label=${`Last lines of ${deployment.name}`}>${lines.join("\n")}</pre>` : html`<p class="muted">No log lines were kept; the agent sends the last ones of a deployment that failed.</p>`}
     <dl class="facts small">
       ${deployment.image ? html`<dt>Image</dt><dd class="mono">${deployment.image}</dd>` : nothing}

@@ -14,7 +14,7 @@ import { needs, type Need } from "../../state/needs";
 import { deploymentStanding, isOnline, workloadStanding } from "../../state/standing";
 import { clusters, deployments, images, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
-import { bytes, count } from "../../text/format";
+import { bytes, count, sentence } from "../../text/format";
 
 interface Part {
   words: string;
@@ -250,7 +250,7 @@ function renderNeed(need: Need): TemplateResult {
     <a class="need" href=${need.href}>
       <span><cl-status .standing=${{ tone: need.tone, label: need.title }}></cl-status></span>
       <span class="subject">${icon(need.kind, 14)}<span class="cut">${need.subject}</span></span>
-      <span class="why">${need.detail}</span>
+      <span class="why">${sentence(need.detail)}</span>
       <cl-time class="muted small since" .at=${need.since}></cl-time>
       ${icon("right", 13)}
     </a>

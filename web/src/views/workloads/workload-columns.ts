@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Workload } from "../../api/records";
 import type { Column } from "../../elements/data-table";
 import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
-import { shortDigest } from "../../text/format";
+import { sentence, shortDigest } from "../../text/format";
 
 /** The columns; with the cluster's only where the list spans clusters. */
 export function workloadColumns(clusterName: ((id: string) => string) | undefined): readonly Column<Workload>[] {
@@ -54,5 +54,5 @@ function renderImage(workload: Workload): unknown {
 /** Why it does not run as wished; "" when it does. */
 function whyNot(workload: Workload): string {
   const { tone } = workloadStanding(workload);
-  return tone === "ok" || tone === "idle" ? "" : (readyCondition(workload)?.message ?? workload.status?.message ?? "");
+  return tone === "ok" || tone === "idle" ? "" : sentence(readyCondition(workload)?.message ?? workload.status?.message ?? "");
 }

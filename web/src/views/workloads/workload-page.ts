@@ -24,7 +24,7 @@ import { Watching } from "../../state/collection";
 import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
 import { client, clusters, deployments, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
-import { count, shortDigest } from "../../text/format";
+import { count, sentence, shortDigest } from "../../text/format";
 import { deploymentColumns, deploymentDetail } from "../deployments/deployment-columns";
 import "./push-steps";
 import "./scale-control";
@@ -173,7 +173,7 @@ export class WorkloadPage extends LitElement {
       </div>
       <div class="why" role="status">
         <strong>${good ? (standing.tone === "idle" ? "Scaled to nothing, as wished" : "Runs as wished") : standing.label}</strong>
-        ${good ? nothing : html`<span>${isReady?.message ?? workload.status?.message ?? "The agent has not reported yet."}</span>`}
+        ${good ? nothing : html`<span>${sentence(isReady?.message ?? workload.status?.message ?? "The agent has not reported yet.")}</span>`}
         ${isReady?.lastTransitionTime ? html`<span class="muted small">since <cl-time .at=${isReady.lastTransitionTime}></cl-time></span>` : nothing}
       </div>
       ${global
