@@ -60,7 +60,7 @@ class Blobs:
             crashpoint("registry.blob.before_commit")
             return blob
 
-        blob = await self._store.database.transaction(work)
+        blob = await self._store.transaction(work)
         crashpoint("registry.blob.after_commit")
         if blob.key != stored.key:
             # The same bytes were here already; a crash before this line leaves an object that upload-cleanup finds.
@@ -77,7 +77,7 @@ class Blobs:
         async def work(session: Session) -> None:
             await self._store.put_link(image_id, blob, session)
 
-        await self._store.database.transaction(work)
+        await self._store.transaction(work)
         return True
 
     async def delete(self, image_id: str, digest: str) -> None:
@@ -101,4 +101,4 @@ class Blobs:
             await self._store.images.replace(image, session=session)
             await self._store.delete_link(image_id, digest, session)
 
-        await self._store.database.transaction(work)
+        await self._store.transaction(work)

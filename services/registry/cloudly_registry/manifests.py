@@ -106,7 +106,7 @@ class Manifests:
             crashpoint("registry.push.before_commit")
             return row
 
-        row = await self._store.database.transaction(work)
+        row = await self._store.transaction(work)
         crashpoint("registry.push.after_commit")
         self._cache.keep(digest, body)
         self._cache.remember(image_id, digest, row.media_type)
@@ -121,12 +121,12 @@ class Manifests:
             Denied: a cluster runs it, or could go back to it.
         """
         if not is_digest(reference):
-            await self._store.database.transaction(lambda session: self._delete_tag(image_id, reference, session))
+            await self._store.transaction(lambda session: self._delete_tag(image_id, reference, session))
             return
         holder = await self._pins.holder([reference])
         if holder:
             raise Denied(f"the cluster {holder} runs this, or could go back to it", {"digest": reference})
-        await self._store.database.transaction(lambda session: self._delete_manifest(image_id, reference, session))
+        await self._store.transaction(lambda session: self._delete_manifest(image_id, reference, session))
         self._cache.forget(image_id, reference)
         await self._hints.publish(ManifestCache.HINT, f"{image_id}/{reference}")
 

@@ -13,14 +13,19 @@ The last five are rows, not documents: nobody watches or pages them, their ids s
 they are deleted. They belong to an image by its id, so nothing of a deleted repository comes back in a new one.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from cloudly_kit.errors import Conflict
 from cloudly_kit.store import Collection, Database, Document, Index, Session
 from pydantic import BaseModel, ConfigDict, Field
 
+T = TypeVar("T")
+
 _BATCH = 100
+_PATIENCE_SECONDS = 75.0
 
 
 class Version(BaseModel):
@@ -149,6 +154,23 @@ class RegistryStore:
         ):
             await self.database.raw(name).create_index([(field, 1) for field in fields])
 
+    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run a transaction as the kit does, and wait out one whose process died in the middle of it.
+
+        Servers hold what such a transaction has written until they end it, after a minute by default; a client that
+        pushes again right after a crash had better wait than fail.
+
+        Raises:
+            Conflict: others got in between for longer than that.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self.database.transaction(work)
+            except Conflict:
+                if time.monotonic() > deadline:
+                    raise
+
     # -- images ---------------------------------------------------------------------------------------------------
 
     async def image_of(self, repository: str) -> ImageDocument | None:
@@ -184,10 +206,6 @@ class RegistryStore:
         query = {"scope": "-", "live": True, "update_time": {"$lt": before}}
         cursor = self.database.raw("uploads").find(query).sort("update_time", 1).limit(limit)
         return [UploadDocument.model_validate(raw) async for raw in cursor]
-
-    async def upload_of_object(self, upload_id: str) -> bool:
-        """Whether an upload is under way."""
-        return await self.uploads.find(upload_id) is not None
 
     # -- blobs and links ------------------------------------------------------------------------------------------
 
@@ -322,7 +340,7 @@ class RegistryStore:
             async def work(session: Session, digest: str = digest) -> None:
                 await self.delete_manifest(image_id, digest, session)
 
-            await self.database.transaction(work)
+            await self.transaction(work)
         await self.database.raw("links").delete_many({"image_id": image_id})
         return len(digests)
 

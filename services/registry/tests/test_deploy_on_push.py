@@ -4,6 +4,8 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,9 +13,11 @@ import redis.asyncio
 from cloudly.registry.v1 import push_pb2
 from cloudly_kit.events import Event, EventReader
 from cloudly_kit.store import Database, Session
+from cloudly_kit.testing import Mongo
 from cloudly_registry.cleanup import Cleanup
+from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
-from cloudly_registry.testing import Client, Image, Registry
+from cloudly_registry.testing import Client, Image, Registry, running_registry
 from motor.motor_asyncio import AsyncIOMotorClient
 
 Told = list[push_pb2.ImagePushed]
@@ -69,11 +73,10 @@ CRASHES = [
     "registry.upload.after_append",
     "registry.upload.before_object",
     "registry.upload.after_object",
-    "registry.blob.before_commit",
     "registry.blob.after_commit",
-    "registry.push.before_commit",
     "registry.push.after_commit",
 ]
+IN_TRANSACTIONS = ["registry.blob.before_commit", "registry.push.before_commit"]
 
 
 async def push_in_chunks(client: Client, name: str, image: Image, tag: str) -> None:
@@ -81,7 +84,21 @@ async def push_in_chunks(client: Client, name: str, image: Image, tag: str) -> N
         begun = await client.call("POST", f"/v2/{name}/blobs/uploads/")
         moved = await client.call("PATCH", begun.headers["Location"], data=blob)
         await client.call("PUT", moved.headers["Location"], params={"digest": digest_of(blob)})
-    await client.push_manifest(name, tag, image.manifest, "application/vnd.oci.image.manifest.v1+json")
+    await client.push_manifest(name, tag, image.manifest, OCI_MANIFEST)
+
+
+async def killed_at(registry: Registry, place: str, name: str, image: Image) -> None:
+    async with registry.process(CLOUDLY_CRASHPOINT=place) as victim:
+        with pytest.raises(aiohttp.ClientError):
+            await push_in_chunks(victim.client(), name, image, "latest")
+        assert victim.ended is not None
+        assert await victim.ended() == 137
+
+
+async def assert_that_all_is_there(client: Client, name: str, image: Image) -> None:
+    assert (await client.call("GET", f"/v2/{name}/manifests/latest")).body == image.manifest
+    for blob in image.blobs:
+        assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")).body == blob
 
 
 @pytest.mark.parametrize("place", CRASHES)
@@ -90,40 +107,67 @@ async def test_a_push_that_is_killed_leaves_nothing_corrupt(
 ) -> None:
     image = Image(name.encode() * 5000, b"two" * 1000)
     async with listening(registry) as told:
-        async with registry.process(CLOUDLY_CRASHPOINT=place) as victim:
-            with pytest.raises(aiohttp.ClientError):
-                await push_in_chunks(victim.client(), name, image, "latest")
-            assert victim.ended is not None
-            assert await victim.ended() == 137
-
+        await killed_at(registry, place, name, image)
         # What can be seen is right, and the tag is there only with all that it needs.
         for blob in image.blobs:
             seen = await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")
             assert seen.status == 404 or seen.body == blob
-        tag = await client.call("GET", f"/v2/{name}/manifests/latest")
         committed = place == "registry.push.after_commit"
-        assert tag.status == (200 if committed else 404)
         if committed:
+            await assert_that_all_is_there(client, name, image)
             await until(lambda: any(t.repository == name for t in told))
+        else:
+            assert (await client.call("GET", f"/v2/{name}/manifests/latest")).status == 404
 
         assert (await image.push(client, name, "latest")).status == 201
-        assert (await client.call("GET", f"/v2/{name}/manifests/latest")).body == image.manifest
-        for blob in image.blobs:
-            assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")).body == blob
+        await assert_that_all_is_there(client, name, image)
         wanted = 2 if committed else 1
         await until(lambda: len([t for t in told if t.repository == name]) >= wanted)
         await asyncio.sleep(0.2)
     assert [t.digest for t in told if t.repository == name] == [image.digest] * wanted
 
 
-@pytest.mark.parametrize("place", CRASHES[:5])
+@pytest.mark.parametrize("place", IN_TRANSACTIONS)
+async def test_a_push_that_is_killed_inside_a_transaction_leaves_nothing(
+    scratch: Path, own_mongo: Mongo, redis_url: str, name: str, place: str
+) -> None:
+    image = Image(b"one", b"two")
+    async with running_registry(scratch / f"r{name[-7:]}", own_mongo.url, redis_url) as registry:
+        client = registry.client()
+        await killed_at(registry, place, name, image)
+        assert (await client.call("GET", f"/v2/{name}/manifests/latest")).status == 404
+        # The server would hold the dead transaction for a minute; restarted, it has forgotten it.
+        own_mongo.kill()
+        own_mongo.start()
+        async with listening(registry) as told:
+            assert (await image.push(client, name, "latest")).status == 201
+            await assert_that_all_is_there(client, name, image)
+            await until(lambda: bool(told))
+        assert [t.digest for t in told] == [image.digest]
+
+
+async def test_a_push_waits_for_a_transaction_that_nobody_ends(client: Client, registry: Registry, name: str) -> None:
+    image = Image(b"one")
+    await image.push(client, name, "v1")
+    mongo: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(registry.settings.mongodb_url.get_secret_value())
+    images = mongo[f"{registry.settings.mongodb_name}_registry"]["images"]
+    async with await mongo.start_session() as session:
+        session.start_transaction()
+        await images.update_one({"repository": name}, {"$set": {"description": "held"}}, session=session)
+        push = asyncio.create_task(client.push_manifest(name, "v2", image.manifest, OCI_MANIFEST))
+        done, _ = await asyncio.wait([push], timeout=20)
+        assert not done
+        await session.abort_transaction()
+    assert (await push).status == 201
+    mongo.close()
+
+
+@pytest.mark.parametrize("place", CRASHES[:4])
 async def test_what_a_killed_push_left_is_given_back(
     registry: Registry, cleanup: Cleanup, name: str, place: str
 ) -> None:
     image = Image(name.encode() * 5000)
-    async with registry.process(CLOUDLY_CRASHPOINT=place) as victim:
-        with pytest.raises(aiohttp.ClientError):
-            await push_in_chunks(victim.client(), name, image, "latest")
+    await killed_at(registry, place, name, image)
 
     async def report(done: int, what: str) -> None:
         assert done >= 0

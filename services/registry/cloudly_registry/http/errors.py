@@ -2,7 +2,15 @@
 
 import structlog
 from aiohttp import web
-from cloudly_kit.errors import CredentialsInvalid, DomainError, RateLimited, TokenExpired, TokenRevoked, Unavailable
+from cloudly_kit.errors import (
+    Conflict,
+    CredentialsInvalid,
+    DomainError,
+    RateLimited,
+    TokenExpired,
+    TokenRevoked,
+    Unavailable,
+)
 
 from cloudly_registry.errors import OciError, TooManyRequests, Unauthorized
 from cloudly_registry.http import metrics
@@ -47,7 +55,7 @@ def _translated(error: DomainError) -> OciError:
         return Unauthorized(error.message)
     if isinstance(error, RateLimited):
         return TooManyRequests(error.message, {"retryAfterSeconds": error.metadata["retry_after_seconds"]})
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | Conflict):
         return ServiceUnavailable(error.message)
     return OciError(error.message, status=error.info.http_status)
 
