@@ -5,7 +5,7 @@ import base64
 import json
 import sys
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 import redis.asyncio
@@ -26,10 +26,14 @@ def shapes(secret: str) -> set[bytes]:
         json.dumps(secret)[1:-1].encode(),
         json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
         repr(secret)[1:-1].encode(),
-        quote(secret, safe="").encode(),
+        *(encoded(secret, safe).encode() for encoded in (quote, quote_plus) for safe in ("", "/")),
         raw.hex().encode(),
-        *(base64.b64encode(b"x" * offset + raw)[4 * bool(offset) : -4] for offset in (0, 3)),
-        base64.urlsafe_b64encode(raw).rstrip(b"=")[:-3],
+        # Whatever stands before and behind it: the letters that it alone decides.
+        *(
+            encode(b"x" * offset + raw)[4 * bool(offset) : -4]
+            for offset in range(3)
+            for encode in (base64.b64encode, base64.urlsafe_b64encode)
+        ),
     }
 
 
