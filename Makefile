@@ -43,7 +43,7 @@ web/dist/.built: web/package-lock.json $(shell find web/src web/index.html web/p
 web: web/dist/.built ## the dashboard's files
 
 up: install web ## run everything here, on embedded defaults
-	@cloudly-local up
+	@cloudly-local up $(if $(PORT),--port $(PORT))
 
 down: install ## stop what `make up` started
 	@cloudly-local down

@@ -83,6 +83,8 @@ def bring_down(layout: Layout, supervisor: ProcessIdentity | None, tell: Callabl
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(supervisor.pid, signal.SIGKILL)
             time.sleep(0.05)
+        # The lock goes a moment before its holder.
+        _gone([supervisor], RECLAIM_SECONDS)
     if not layout.run.exists() or not lock.acquire():
         return running
     try:

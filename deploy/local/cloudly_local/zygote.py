@@ -83,9 +83,8 @@ class _Zygote:
                 importlib.import_module(module)
             except Exception as error:  # noqa: BLE001 - told to the supervisor; the others shall start all the same
                 failed[module] = f"{type(error).__name__}: {error}"
-        gc.enable()
-        gc.collect()
-        # Objects in the permanent generation are never visited, so their pages stay shared with the children.
+        # Objects in the permanent generation are never visited, so their pages stay shared with the children. Nothing is
+        # collected before: the holes would be filled by the children, each copying the page around its own.
         gc.freeze()
         seconds = time.perf_counter() - started
         self._tell(ready=True, seconds=round(seconds, 3), threads=thread_count(os.getpid()), failed=failed)
@@ -105,6 +104,7 @@ class _Zygote:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(parent)
+        gc.enable()
         self._control.close()
         os.close(self._woken)
         os.close(self._waker)
