@@ -152,6 +152,22 @@ class Registry:
             yield Registry(self.harness, other, self.http)
 
     @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """Its worker, in a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from cloudly_registry.main import worker; worker()",
+            env={**os.environ, **_environment(self.settings)},
+            stderr=(self.harness.directory / "worker.log").open("ab"),
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            await process.wait()
+
+    @asynccontextmanager
     async def process(self, **environment: str) -> AsyncIterator["Registry"]:
         """A replica in a process of its own, to be killed (`CLOUDLY_CRASHPOINT=…`)."""
         other = self.settings.model_copy(
