@@ -14,7 +14,7 @@ LOWEST = 15_000
 
 
 class PortUnavailableError(Exception):
-    """The public port cannot be used; the message tells what to do."""
+    """A port cannot be used; the message tells why, and the way out."""
 
 
 def free_loopback_ports(names: Iterable[str], *, avoid: Iterable[int] = ()) -> dict[str, int]:
@@ -36,8 +36,11 @@ def free_loopback_ports(names: Iterable[str], *, avoid: Iterable[int] = ()) -> d
     return found
 
 
-def require_public_port(host: str, port: int) -> None:
-    """Make sure that the public port can be listened on.
+CHOOSE = "Choose another with `make up PORT=9090`, `cloudly-local up --port 9090`, or SERVEZONE_PORT=9090."
+
+
+def require_port(host: str, port: int, way_out: str = CHOOSE) -> None:
+    """Make sure that a port can be listened on.
 
     Raises:
         PortUnavailableError: it is taken, or this user may not listen there.
@@ -47,16 +50,15 @@ def require_public_port(host: str, port: int) -> None:
         code = _binds(probe, host or "0.0.0.0", port)  # noqa: S104 - asked for by CLOUDLY_BIND
     if code == 0:
         return
-    choose = "Choose another with `make up PORT=9090`, `cloudly-local up --port 9090`, or SERVEZONE_PORT=9090."
     if code == errno.EADDRINUSE:
         holder = listener_of(port)
         by = f" by {holder}" if holder else ""
-        raise PortUnavailableError(f"Port {port} on {host} is already taken{by}. {choose}")
+        raise PortUnavailableError(f"Port {port} on {host} is already taken{by}. {way_out}")
     if code == errno.EACCES:
-        raise PortUnavailableError(f"This user may not listen on port {port} (below 1024 needs root). {choose}")
+        raise PortUnavailableError(f"This user may not listen on port {port} (below 1024 needs root). {way_out}")
     if code == errno.EADDRNOTAVAIL:
         raise PortUnavailableError(f"{host} is no address of this machine. Set CLOUDLY_BIND to one that is.")
-    raise PortUnavailableError(f"Cannot listen on {host} port {port}: {errno.errorcode.get(code, code)}. {choose}")
+    raise PortUnavailableError(f"Cannot listen on {host} port {port}: {errno.errorcode.get(code, code)}. {way_out}")
 
 
 def _binds(probe: socket.socket, host: str, port: int) -> int:

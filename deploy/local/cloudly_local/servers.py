@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cloudly_local import mongo_wire, probes
 from cloudly_local.layout import Layout
+from cloudly_local.ports import require_port
 from cloudly_local.proc import write_atomically
 
 REPLICA_SET = "cloudly"
@@ -29,20 +30,25 @@ class Server:
 
 
 def mongo(layout: Layout, port: int) -> tuple[Server, str]:
-    """The database and its URL: a real mongod where there is one on PATH, else SecantusDB."""
+    """The database and its URL: a real mongod where there is one on PATH, else SecantusDB.
+
+    Raises:
+        PortUnavailableError: see `_port_of_replica_set`.
+    """
     mongod = shutil.which("mongod")
     if mongod:
         files = layout.mongo / "mongod"
         files.mkdir(mode=0o700, parents=True, exist_ok=True)
-        arguments = [mongod, "--dbpath", str(files), "--port", str(port), "--bind_ip", "127.0.0.1",
+        kept = _port_of_replica_set(files.with_name("mongod.port"), port)
+        arguments = [mongod, "--dbpath", str(files), "--port", str(kept), "--bind_ip", "127.0.0.1",
                      "--replSet", REPLICA_SET, "--quiet"]  # fmt: skip
 
         async def primary() -> bool:
             # Change streams and transactions need a replica set, if only of one.
-            await mongo_wire.initiate(port, REPLICA_SET)
-            return await mongo_wire.takes_writes(port)
+            await mongo_wire.initiate(kept, REPLICA_SET)
+            return await mongo_wire.takes_writes(kept)
 
-        return Server("mongo", arguments, primary), f"mongodb://127.0.0.1:{port}/?directConnection=true"
+        return Server("mongo", arguments, primary), f"mongodb://127.0.0.1:{kept}/?directConnection=true"
 
     files = layout.mongo / "secantus"
     files.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,6 +94,19 @@ def traefik(configuration: Path, ping_port: int, needs: tuple[str, ...]) -> Serv
     """Traefik."""
     arguments = [program("traefik"), f"--configFile={configuration}"]
     return Server("traefik", arguments, probes.http(ping_port, "/ping"), needs)
+
+
+def _port_of_replica_set(file: Path, port: int) -> int:
+    """The port that the data's replica set knows itself by: `port` at the first start, the same ever after.
+
+    Raises:
+        PortUnavailableError: somebody else has it now.
+    """
+    if not file.exists():
+        write_atomically(file, str(port))
+    kept = int(file.read_text())
+    require_port("127.0.0.1", kept, "The database in it cannot move; free the port, or set MONGODB_URL.")
+    return kept
 
 
 def program(name: str) -> str:

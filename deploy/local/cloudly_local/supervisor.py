@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from cloudly_local.suite import Suite
 
 ZYGOTE = "zygote"
 CUT_SECONDS = 60.0
+OPEN_FILES = 65_536
 
 
 class Supervisor:
@@ -60,6 +62,7 @@ class Supervisor:
         """Keep everything running until `stop`, SIGINT, SIGTERM or SIGHUP."""
         name_process("cloudly-local")
         adopt_orphans()
+        _allow_many_connections()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop)
@@ -170,6 +173,14 @@ class Supervisor:
         self._journal.tell("suite.hurried", level="warning")
         for supervised in self._supervised.values():
             supervised.kill()
+
+
+def _allow_many_connections() -> None:
+    """Let this process and its children open many files: each agent's stream is one, in every proxy on its way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Elsewhere:

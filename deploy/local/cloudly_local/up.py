@@ -19,7 +19,7 @@ from cloudly_local.journal import Journal
 from cloudly_local.keys import first_login, make_key_pairs
 from cloudly_local.layout import Layout
 from cloudly_local.log_files import rotate
-from cloudly_local.ports import require_public_port
+from cloudly_local.ports import require_port
 from cloudly_local.process import Supervised
 from cloudly_local.processes import IDENTITIES, PROCESSES, PythonProcess
 from cloudly_local.single import Lock, reclaim
@@ -29,6 +29,8 @@ from cloudly_local.supervisor import Supervisor
 from cloudly_local.terminal import leave_terminal, show_logs, welcome
 
 LOGIN_SECONDS = 10.0
+HTTPS = 443
+"""Where TLS-ALPN-01 challenges arrive (RFC 8737 §3)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def up(wish: Wish) -> None:
             rotate(log)
         journal = Journal(layout.log("supervisor"))
         reclaim(layout, journal.tell)
-        require_public_port(wish.settings.bind_host, wish.port)
+        require_port(wish.settings.bind_host, wish.port)
         make_key_pairs(wish.settings.keys_dir_setting or layout.keys, IDENTITIES)
         settings, login = _with_first_login(wish.settings, layout)
         suite = assemble(settings, layout, wish.port, wish.processes)
@@ -72,6 +74,8 @@ def up(wish: Wish) -> None:
                 "clear. Set SERVEZONE_SSLMODE to external or letsencrypt.",
                 err=True,
             )
+        if settings.ssl_mode == "letsencrypt" and wish.port != HTTPS:
+            click.echo(f"Warning: the certificate authority asks on port {HTTPS}; lead it to {wish.port}.", err=True)
         asyncio.run(_supervise(suite, journal, login, began, quiet=wish.quiet))
     finally:
         lock.release()
@@ -126,6 +130,7 @@ async def _greet(suite: Suite, supervisor: Supervisor, login: str, began: float,
         suite.layout.greeted.touch()
     looping = [asyncio.create_task(process.failing.wait()) for process in supervisor.processes()]
     ready = asyncio.create_task(supervisor.ready.wait())
+    shown = False
     try:
         await asyncio.wait([ready, *looping], return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
@@ -135,9 +140,14 @@ async def _greet(suite: Suite, supervisor: Supervisor, login: str, began: float,
             if not quiet:
                 await ready
         if ready.done():
-            shown = login if login and await _opens(suite, login) else ""
-            click.echo(welcome(suite.url, shown, time.monotonic() - began))
+            # An older administrator in the same database goes before the one made here.
+            opens = bool(login) and await _opens(suite, login)
+            click.echo(welcome(suite.url, login if opens else "", time.monotonic() - began))
+            shown = True
     finally:
+        if login and not shown:
+            # The administrator exists, and this password will not be made again.
+            click.echo(f"First login (shown only this once): {login}")
         for task in (ready, *looping):
             task.cancel()
     if quiet:
@@ -146,7 +156,7 @@ async def _greet(suite: Suite, supervisor: Supervisor, login: str, began: float,
 
 
 async def _opens(suite: Suite, login: str) -> bool:
-    """Whether the login made here opens the door: an older administrator in the same database goes before it."""
+    """Whether the login made here opens the door."""
     user, _, password = login.partition(":")
     body = json.dumps({"username": user, "password": password}).encode()
     try:

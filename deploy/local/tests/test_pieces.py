@@ -11,11 +11,11 @@ from pathlib import Path
 import bson
 import pytest
 from cloudly_kit.testing import Mongo, Redis
-from cloudly_local import config_table, log_files, mongo_wire, probes
+from cloudly_local import config_table, log_files, mongo_wire, probes, servers
 from cloudly_local.config import LocalSettings
 from cloudly_local.keys import first_login, make_key_pairs
 from cloudly_local.layout import LONGEST_SOCKET_PATH, ForeignDirectoryError, Layout
-from cloudly_local.ports import EPHEMERAL_RANGE, PortUnavailableError, free_loopback_ports, require_public_port
+from cloudly_local.ports import EPHEMERAL_RANGE, PortUnavailableError, free_loopback_ports, require_port
 from cloudly_local.proc import ProcessIdentity, pss_mib
 from cloudly_local.processes import PROCESSES
 from cloudly_local.terminal import is_worth_showing, welcome
@@ -27,17 +27,17 @@ def test_a_taken_port_is_named_with_its_holder_and_the_way_out() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortUnavailableError) as refused:
-            require_public_port("127.0.0.1", port)
+            require_port("127.0.0.1", port)
     said = str(refused.value)
     assert f"Port {port} " in said
     assert f"pid {os.getpid()}" in said
     assert "SERVEZONE_PORT=9090" in said
-    require_public_port("127.0.0.1", port)
+    require_port("127.0.0.1", port)
 
 
 def test_an_address_of_another_machine_is_refused_in_words() -> None:
     with pytest.raises(PortUnavailableError, match="CLOUDLY_BIND"):
-        require_public_port("192.0.2.1", 8080)
+        require_port("192.0.2.1", 8080)
 
 
 def test_inner_ports_differ_and_stay_clear_of_outgoing_connections() -> None:
@@ -238,3 +238,29 @@ def test_the_table_names_every_process_that_the_members_have() -> None:
     for process in PROCESSES:
         module, _, function = process.call.partition(":")
         assert callable(getattr(importlib.import_module(module), function)), process.call
+
+
+def test_a_mongod_on_path_is_preferred_and_keeps_the_port_its_replica_set_knows(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mongod = place / "bin" / "mongod"
+    mongod.parent.mkdir()
+    mongod.write_text("#!/bin/sh\n")
+    mongod.chmod(0o755)
+    layout = Layout.at(place / "data")
+    layout.make()
+    server, url = servers.mongo(layout, 15_001)
+    assert "secantus" in server.arguments[0]
+    assert "retryWrites=false" in url
+    monkeypatch.setenv("PATH", str(mongod.parent), prepend=os.pathsep)
+    first, second = free_loopback_ports(["first", "second"]).values()
+    for offered in (first, second):
+        server, url = servers.mongo(layout, offered)
+        assert server.arguments[0] == str(mongod)
+        assert str(first) in server.arguments
+        assert url == f"mongodb://127.0.0.1:{first}/?directConnection=true"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first))
+        taken.listen()
+        with pytest.raises(PortUnavailableError, match="MONGODB_URL"):
+            servers.mongo(layout, second)

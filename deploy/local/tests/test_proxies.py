@@ -94,6 +94,31 @@ def test_only_a_named_proxy_may_say_who_the_client_is(place: Path, monkeypatch: 
     assert config["entryPoints"]["public"]["forwardedHeaders"]["trustedIPs"] == ["192.0.2.7", "192.0.2.8/31"]
 
 
+@pytest.mark.parametrize("mode", ["none", "external", "letsencrypt"])
+def test_traefik_starts_in_every_mode_of_tls(mode: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVEZONE_SSLMODE", mode)
+    # Nobody is there: the certificate has to wait, the start must not.
+    monkeypatch.setenv("CLOUDLY_ACME_SERVER", "https://127.0.0.1:9/directory")
+    ports = free_loopback_ports(PORTS)
+    proxies.write(place, local_addresses(place, ports), LocalSettings(), place / "acme.json")
+    server = traefik(place / "traefik.yaml", ports["ping"], ())
+    with (place / "log").open("wb") as log:
+        process = subprocess.Popen(server.arguments, stdout=log, stderr=log)
+    try:
+        loop = asyncio.new_event_loop()
+        eventually(
+            lambda: process.poll() is not None or loop.run_until_complete(probes.healthy(server.probe)), "it pings"
+        )
+        loop.close()
+        assert process.poll() is None, (place / "log").read_text()
+        # It has read its routes, and there is nobody behind them; with TLS, this plain request has no route.
+        answer = httpx.get(f"http://127.0.0.1:{ports['public']}/", timeout=5)
+        assert answer.status_code == (404 if mode == "letsencrypt" else 502)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 class Proxies:
     """Envoy and Traefik in front of the example server as `clusters`, and of an HTTP server that tells its name."""
 
