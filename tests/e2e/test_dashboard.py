@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+WEB = Path(__file__).parents[2] / "web"
+AXE = WEB / "node_modules/axe-core/axe.min.js"
 HEARD_WITHIN_MS = 20_000
 """How long a test waits for what should come by itself."""
 
@@ -111,6 +113,18 @@ def cluster(api) -> Iterator[str]:
     made = api.post("/api/v1/clusters", {"cluster": {"name": "harbour"}})["cluster"]
     yield made["id"]
     api.delete(f"/api/v1/clusters/{made['id']}", params={"force": "true"})
+
+
+def test_the_types_of_the_dashboards_records_are_those_of_the_contract(suite):
+    check = subprocess.run(
+        ["npm", "run", "--silent", "api", "--", suite.url, "--check"],
+        cwd=WEB,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert check.returncode == 0, check.stderr
 
 
 def test_a_wrong_password_is_refused_in_words_and_the_right_one_leads_where_one_wanted_to_go(visit, suite):

@@ -149,6 +149,14 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
         white-space: pre-wrap;
         overflow-wrap: anywhere;
       }
+      @media (max-width: 620px) {
+        .line {
+          column-gap: var(--gap-2);
+        }
+        .detail {
+          padding-inline-start: var(--gap-4);
+        }
+      }
       .nothing {
         padding: var(--gap-5);
         text-align: center;

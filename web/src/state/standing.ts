@@ -99,6 +99,6 @@ const BAD_WHEN_TRUE = new Set(["AgentConflict"]);
 export function conditionStanding(one: Condition): Standing {
   if (one.status === "CONDITION_STATUS_UNKNOWN" || !one.status || one.status === "CONDITION_STATUS_UNSPECIFIED") return { tone: "idle", label: "Unknown" };
   const yes = one.status === "CONDITION_STATUS_TRUE";
-  const good = yes !== BAD_WHEN_TRUE.has(one.type);
+  const good = yes !== BAD_WHEN_TRUE.has(one.type ?? "");
   return { tone: good ? "ok" : YOUR_TURN.has(one.reason ?? "") ? "wait" : ON_ITS_WAY.has(one.reason ?? "") ? "busy" : "bad", label: yes ? "Yes" : "No" };
 }

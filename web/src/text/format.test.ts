@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { ago, bytes, count, enumWord, reasonWords, shortDigest } from "./format";
+import { ago, bytes, count, enumWord, reasonWords, sentence, shortDigest } from "./format";
 
 it("says bytes in their largest unit", () => {
   expect(["0", "1023", "1536", String(512 * 1024 ** 2), String(3 * 1024 ** 4)].map(bytes)).toEqual(["0 B", "1023 B", "1.5 KiB", "512 MiB", "3 TiB"]);
@@ -21,6 +21,11 @@ it("says enums and reasons as words", () => {
   expect(enumWord("DEPLOYMENT_STATE_RUNNING", "DEPLOYMENT_STATE")).toBe("running");
   expect(enumWord("HEALTH_UNSPECIFIED", "HEALTH")).toBe("");
   expect(reasonWords("NO_SUCH_IMAGE")).toBe("No such image");
+});
+
+it("begins sentences with a capital and leaves names as they are", () => {
+  expect(sentence("start coreflow")).toBe("Start coreflow");
+  expect(sentence("docker.io/library/redis:8 is missing")).toBe("docker.io/library/redis:8 is missing");
 });
 
 it("shortens digests to what people compare", () => {

@@ -47,8 +47,9 @@ export function enumWord(value: string | undefined, name: string): string {
   return word === "unspecified" ? "" : word;
 }
 
-/** A message of the server as a sentence: it begins with a capital. */
+/** A message of the server as a sentence: it begins with a capital, unless with a name such as an image's. */
 export function sentence(text: string): string {
+  if (!/^[a-z]+(?:[ ,:;']|$)/.test(text)) return text;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

@@ -15,31 +15,31 @@ import "../../elements/watch-state";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { behind, clusterStanding } from "../../state/standing";
-import { client, clusters } from "../../state/world";
+import { client, clusters, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { count } from "../../text/format";
 import type { ClusterCreateDialog } from "./cluster-create-dialog";
 import "./cluster-create-dialog";
 
 const COLUMNS: readonly Column<Cluster>[] = [
-  { key: "name", title: "Name", width: "minmax(140px, 2fr)", sort: ({ name }) => name, render: ({ name }) => name },
+  { key: "name", title: "Name", width: "minmax(110px, 2fr)", sort: ({ name }) => name, render: ({ name }) => name },
   {
     key: "state",
     title: "State",
-    width: "170px",
+    width: "156px",
     sort: (cluster) => clusterStanding(cluster).label,
     render: (cluster) => html`<cl-status .standing=${clusterStanding(cluster)}></cl-status>`,
   },
   { key: "since", title: "Since", width: "100px", hideBelow: 620, sort: ({ agentStateTime }) => agentStateTime ?? "", render: (cluster) => html`<cl-time class="muted" .at=${cluster.agentStateTime ?? cluster.createTime}></cl-time>` },
   { key: "configuration", title: "Configuration", width: "minmax(120px, 1fr)", hideBelow: 760, sort: behind, render: (cluster) => renderRevision(cluster) },
-  { key: "nodes", title: "Nodes", width: "70px", align: "end", sort: ({ nodeCount }) => nodeCount ?? 0, render: ({ nodeCount }) => html`<span class="number">${nodeCount ?? 0}</span>` },
-  { key: "workloads", title: "Workloads", width: "90px", align: "end", sort: ({ workloadCount }) => workloadCount ?? 0, render: ({ workloadCount }) => html`<span class="number">${workloadCount ?? 0}</span>` },
+  { key: "nodes", title: "Nodes", width: "56px", align: "end", hideBelow: 520, sort: ({ nodeCount }) => nodeCount ?? 0, render: ({ nodeCount }) => html`<span class="number">${nodeCount ?? 0}</span>` },
+  { key: "workloads", title: "Workloads", width: "80px", align: "end", hideBelow: 420, sort: workloadsOf, render: (cluster) => html`<span class="number">${workloads.whole ? workloadsOf(cluster) : "–"}</span>` },
   { key: "agent", title: "Agent", width: "90px", hideBelow: 860, render: ({ agentVersion }) => html`<span class="muted">${agentVersion ? agentVersion : "–"}</span>` },
 ];
 
 @customElement("cl-cluster-list")
 export class ClusterList extends LitElement {
-  protected readonly watching = new Watching(this, [clusters]);
+  protected readonly watching = new Watching(this, [clusters, workloads]);
   @query("cl-cluster-create-dialog") private dialog!: ClusterCreateDialog;
 
   static override styles = shared;
@@ -88,6 +88,11 @@ export class ClusterList extends LitElement {
     // The dialog shows the state of the cluster it has made.
     this.dialog.requestUpdate();
   }
+}
+
+/** Counted here, from what is watched anyway, so that it is as live as the rest. */
+function workloadsOf(cluster: Cluster): number {
+  return workloads.all().filter(({ clusterId }) => clusterId === cluster.id).length;
 }
 
 function renderRevision(cluster: Cluster): TemplateResult {

@@ -58,7 +58,7 @@ export class ImagePage extends LitElement {
         </div>
       </cl-page>`;
     }
-    const rows = (image.versions ?? []).map((version) => ({ ...version, id: version.tag }));
+    const rows = (image.versions ?? []).map((version) => ({ ...version, id: version.tag ?? version.digest ?? "" }));
     const workload = workloads.get(image.workloadId ?? "");
     return html`<cl-page heading=${image.repository ?? image.name} .crumbs=${crumbs}>
         <button slot="actions" type="button" @click=${() => this.askToDelete(image)}>${icon("trash")} Delete</button>
@@ -125,7 +125,7 @@ function columns(running: string | undefined): readonly Column<VersionRow>[] {
       key: "tag",
       title: "Tag",
       width: "minmax(150px, 1.4fr)",
-      sort: ({ tag }) => tag,
+      sort: ({ tag }) => tag ?? "",
       render: ({ tag, digest }) => html`<span class="row wrap"><strong class="mono">${tag}</strong>${digest === running ? html`<cl-status .standing=${{ tone: "ok", label: "Deployed" }}></cl-status>` : nothing}</span>`,
     },
     { key: "digest", title: "Digest", width: "124px", render: ({ digest }) => html`<cl-copy inline label="digest" value=${digest} display=${shortDigest(digest)}></cl-copy>` },

@@ -153,8 +153,14 @@ export class Overview extends LitElement {
         .need {
           grid-template-columns: minmax(0, 1fr) max-content;
         }
+        .need .subject {
+          justify-self: end;
+        }
         .need .why {
           grid-column: 1 / -1;
+        }
+        .need .since {
+          text-align: start;
         }
         .need > svg {
           display: none;
@@ -162,7 +168,10 @@ export class Overview extends LitElement {
       }
       @media (max-width: 480px) {
         .tiles {
-          grid-template-columns: minmax(0, 1fr);
+          gap: var(--gap-2);
+        }
+        .tile {
+          padding: var(--gap-3);
         }
       }
     `,

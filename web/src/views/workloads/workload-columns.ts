@@ -9,7 +9,7 @@ import { sentence, shortDigest } from "../../text/format";
 /** The columns; with the cluster's only where the list spans clusters. */
 export function workloadColumns(clusterName: ((id: string) => string) | undefined): readonly Column<Workload>[] {
   return [
-    { key: "name", title: "Name", width: "minmax(130px, 1.4fr)", sort: ({ name }) => name, render: ({ name }) => name },
+    { key: "name", title: "Name", width: "minmax(110px, 1.4fr)", sort: ({ name }) => name, render: ({ name }) => name },
     ...(clusterName
       ? [
           {
@@ -29,7 +29,7 @@ export function workloadColumns(clusterName: ((id: string) => string) | undefine
       sort: (workload) => workloadStanding(workload).label,
       render: (workload) => html`<cl-status .standing=${workloadStanding(workload)}></cl-status>`,
     },
-    { key: "replicas", title: "Replicas", width: "76px", align: "end", sort: ready, render: renderReplicas },
+    { key: "replicas", title: "Replicas", width: "66px", align: "end", hideBelow: 420, sort: ready, render: renderReplicas },
     { key: "image", title: "Image", width: "minmax(164px, 1.2fr)", hideBelow: 760, render: renderImage },
     { key: "why", title: "Message", width: "minmax(140px, 2fr)", hideBelow: 900, render: (workload) => html`<span class="clamp muted">${whyNot(workload)}</span>` },
   ];

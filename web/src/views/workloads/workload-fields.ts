@@ -145,7 +145,7 @@ export class WorkloadFields extends LitElement {
         ${this.field("source", "Where the image comes from", { type: "select", choices: SOURCES })}
         ${this.form.source === "elsewhere"
           ? this.field("image", "Image", { mono: true, required: true, placeholder: "docker.io/library/nginx:1.29", hint: "With its tag or digest." })
-          : html`${this.field("tag", "Tag to follow", { mono: true, placeholder: "latest" })} ${this.field("deployOnPush", "Deploy on push", { type: "select", choices: ON_PUSH })}`}
+          : html`${this.field("tag", "Tag to follow", { mono: true, placeholder: "any", hint: "Empty: whichever tag was pushed last." })} ${this.field("deployOnPush", "Deploy on push", { type: "select", choices: ON_PUSH })}`}
       </div>
     </fieldset>`;
   }

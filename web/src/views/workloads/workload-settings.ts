@@ -54,7 +54,7 @@ export function settingsOf(workload: Workload): [string, string | TemplateResult
   const rows: [string, string | TemplateResult | typeof nothing][] = [
     ["Mode", workload.mode === "WORKLOAD_MODE_GLOBAL" ? "one on every node" : `replicated, ${count(workload.replicas ?? 1, "replica")}`],
     ["Category", enumWord(workload.category, "WORKLOAD_CATEGORY")],
-    ["Tag to follow", pushed ? code(workload.tag ? workload.tag : "latest") : nothing],
+    ["Tag to follow", pushed ? (workload.tag ? code(workload.tag) : "any, the last pushed") : nothing],
     ["Deploy on push", pushed ? (workload.deployOnPush === false ? "no" : "yes") : nothing],
     ["Command", words(workload.command)],
     ["Arguments", words(workload.arguments)],

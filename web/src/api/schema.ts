@@ -1,0 +1,703 @@
+// Made by `npm run api` from the contract's OpenAPI. Not edited by hand.
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @enum {string} */
+        AgentState: "AGENT_STATE_UNSPECIFIED" | "AGENT_STATE_AWAITED" | "AGENT_STATE_ONLINE" | "AGENT_STATE_OFFLINE";
+        BaseosNode: {
+            id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            readonly state?: components["schemas"]["NodeState"];
+            readonly architecture?: string;
+            /** Format: date-time */
+            readonly lastHeartbeatTime?: string;
+            readonly runtimeInfo?: {
+                [key: string]: unknown;
+            };
+            desiredState?: {
+                [key: string]: unknown;
+            };
+        };
+        BaseosNodePatch: {
+            id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            readonly state?: components["schemas"]["NodeState"];
+            readonly architecture?: string;
+            /** Format: date-time */
+            readonly lastHeartbeatTime?: string;
+            readonly runtimeInfo?: {
+                [key: string]: unknown;
+            };
+            desiredState?: {
+                [key: string]: unknown;
+            };
+        };
+        CancelExecutionRequest: Record<string, never>;
+        Cluster: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            setupMode?: components["schemas"]["SetupMode"];
+            readonly identityId?: string;
+            readonly agentState?: components["schemas"]["AgentState"];
+            /** Format: date-time */
+            readonly agentStateTime?: string;
+            readonly agentVersion?: string;
+            /** Format: int64 */
+            readonly revision?: string;
+            /** Format: int64 */
+            readonly appliedRevision?: string;
+            readonly conditions?: components["schemas"]["Condition"][];
+            readonly nodeCount?: number;
+            readonly workloadCount?: number;
+        };
+        ClusterPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            setupMode?: components["schemas"]["SetupMode"];
+            readonly identityId?: string;
+            readonly agentState?: components["schemas"]["AgentState"];
+            /** Format: date-time */
+            readonly agentStateTime?: string;
+            readonly agentVersion?: string;
+            /** Format: int64 */
+            readonly revision?: string;
+            /** Format: int64 */
+            readonly appliedRevision?: string;
+            readonly conditions?: components["schemas"]["Condition"][];
+            readonly nodeCount?: number;
+            readonly workloadCount?: number;
+        };
+        Condition: {
+            type?: string;
+            status?: components["schemas"]["ConditionStatus"];
+            reason?: string;
+            message?: string;
+            /** Format: date-time */
+            lastTransitionTime?: string;
+        };
+        /** @enum {string} */
+        ConditionStatus: "CONDITION_STATUS_UNSPECIFIED" | "CONDITION_STATUS_TRUE" | "CONDITION_STATUS_FALSE" | "CONDITION_STATUS_UNKNOWN";
+        CreateClusterRequest: {
+            cluster: components["schemas"]["Cluster"];
+            requestId?: string;
+        };
+        CreateClusterResponse: {
+            cluster?: components["schemas"]["Cluster"];
+            jumpCode?: string;
+        };
+        CreateJoinTokenRequest: {
+            joinToken?: components["schemas"]["JoinToken"];
+            requestId?: string;
+        };
+        CreateJoinTokenResponse: {
+            joinToken?: components["schemas"]["JoinToken"];
+            token?: string;
+        };
+        CreateUserRequest: {
+            user: components["schemas"]["User"];
+            requestId?: string;
+        };
+        DeleteBaseosNodeResponse: Record<string, never>;
+        DeleteClusterResponse: Record<string, never>;
+        DeleteImageResponse: Record<string, never>;
+        DeleteJoinTokenResponse: Record<string, never>;
+        DeletePolicyResponse: Record<string, never>;
+        DeleteUserResponse: Record<string, never>;
+        DeleteWorkloadResponse: Record<string, never>;
+        Deployment: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            clusterId?: string;
+            workloadId?: string;
+            nodeId?: string;
+            containerId?: string;
+            image?: string;
+            imageDigest?: string;
+            /** Format: int64 */
+            workloadGeneration?: string;
+            state?: components["schemas"]["DeploymentState"];
+            health?: components["schemas"]["Health"];
+            reason?: string;
+            message?: string;
+            logTail?: string[];
+            /** Format: date-time */
+            startTime?: string;
+        };
+        /** @enum {string} */
+        DeploymentState: "DEPLOYMENT_STATE_UNSPECIFIED" | "DEPLOYMENT_STATE_SCHEDULED" | "DEPLOYMENT_STATE_STARTING" | "DEPLOYMENT_STATE_RUNNING" | "DEPLOYMENT_STATE_STOPPING" | "DEPLOYMENT_STATE_STOPPED" | "DEPLOYMENT_STATE_FAILED";
+        ExchangeTokenRequest: {
+            token: string;
+            audience?: string;
+        };
+        ExchangeTokenResponse: {
+            identity?: components["schemas"]["Identity"];
+            accessToken?: string;
+        };
+        Execution: {
+            id?: string;
+            task?: string;
+            state?: components["schemas"]["ExecutionState"];
+            /** Format: date-time */
+            createTime?: string;
+            /** Format: date-time */
+            startTime?: string;
+            /** Format: date-time */
+            endTime?: string;
+            attempt?: number;
+            progress?: components["schemas"]["Progress"];
+            trigger?: string;
+            actor?: string;
+            parameters?: {
+                [key: string]: unknown;
+            };
+            result?: {
+                [key: string]: unknown;
+            };
+            error?: string;
+            cancelRequested?: boolean;
+            etag?: string;
+        };
+        /** @enum {string} */
+        ExecutionState: "EXECUTION_STATE_UNSPECIFIED" | "EXECUTION_STATE_QUEUED" | "EXECUTION_STATE_RUNNING" | "EXECUTION_STATE_SUCCEEDED" | "EXECUTION_STATE_FAILED" | "EXECUTION_STATE_CANCELLED";
+        GetJwksResponse: {
+            keys?: components["schemas"]["Jwk"][];
+        };
+        /** @enum {string} */
+        Health: "HEALTH_UNSPECIFIED" | "HEALTH_HEALTHY" | "HEALTH_UNHEALTHY" | "HEALTH_UNKNOWN";
+        HealthCheck: {
+            command: string[];
+            intervalSeconds?: number;
+            timeoutSeconds?: number;
+            retries?: number;
+            startPeriodSeconds?: number;
+        };
+        HeartbeatRequest: {
+            nodeId: string;
+            nodeToken: string;
+            runtimeInfo?: {
+                [key: string]: unknown;
+            };
+        };
+        HeartbeatResponse: {
+            desiredState?: {
+                [key: string]: unknown;
+            };
+            heartbeatIntervalMilliseconds?: number;
+        };
+        Identity: {
+            id?: string;
+            name?: string;
+            type?: components["schemas"]["IdentityType"];
+            roles?: string[];
+            clusterId?: string;
+            /** Format: date-time */
+            expireTime?: string;
+            sessionId?: string;
+        };
+        /** @enum {string} */
+        IdentityType: "IDENTITY_TYPE_UNSPECIFIED" | "IDENTITY_TYPE_HUMAN" | "IDENTITY_TYPE_MACHINE";
+        Image: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            description?: string;
+            repository?: string;
+            readonly versions?: components["schemas"]["ImageVersion"][];
+            readonly versionCount?: number;
+            /** Format: int64 */
+            readonly sizeBytes?: string;
+            readonly workloadId?: string;
+        };
+        ImageVersion: {
+            tag?: string;
+            digest?: string;
+            mediaType?: string;
+            /** Format: int64 */
+            sizeBytes?: string;
+            /** Format: date-time */
+            pushTime?: string;
+            pushedBy?: string;
+            platforms?: string[];
+        };
+        JoinToken: {
+            readonly id?: string;
+            name?: string;
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            expireTime?: string;
+            readonly uses?: number;
+            maxUses?: number;
+            etag?: string;
+        };
+        Jwk: {
+            kty?: string;
+            crv?: string;
+            x?: string;
+            kid?: string;
+            alg?: string;
+            use?: string;
+        };
+        ListBaseosNodesResponse: {
+            nodes?: components["schemas"]["BaseosNode"][];
+            nextPageToken?: string;
+        };
+        ListClustersResponse: {
+            clusters?: components["schemas"]["Cluster"][];
+            nextPageToken?: string;
+        };
+        ListDeploymentsResponse: {
+            deployments?: components["schemas"]["Deployment"][];
+            nextPageToken?: string;
+        };
+        ListExecutionsResponse: {
+            executions?: components["schemas"]["Execution"][];
+            nextPageToken?: string;
+        };
+        ListImagesResponse: {
+            images?: components["schemas"]["Image"][];
+            nextPageToken?: string;
+        };
+        ListJoinTokensResponse: {
+            joinTokens?: components["schemas"]["JoinToken"][];
+            nextPageToken?: string;
+        };
+        ListNodesResponse: {
+            nodes?: components["schemas"]["Node"][];
+            nextPageToken?: string;
+        };
+        ListPoliciesResponse: {
+            policies?: components["schemas"]["Policy"][];
+            nextPageToken?: string;
+        };
+        ListTasksResponse: {
+            tasks?: components["schemas"]["Task"][];
+        };
+        ListUsersResponse: {
+            users?: components["schemas"]["User"][];
+            nextPageToken?: string;
+        };
+        ListWorkloadVersionsResponse: {
+            versions?: components["schemas"]["WorkloadVersion"][];
+            nextPageToken?: string;
+        };
+        ListWorkloadsResponse: {
+            workloads?: components["schemas"]["Workload"][];
+            nextPageToken?: string;
+        };
+        LogLine: {
+            /** Format: date-time */
+            time?: string;
+            severity?: string;
+            text?: string;
+        };
+        LoginRequest: {
+            username: string;
+            password: string;
+            audience?: string;
+        };
+        LoginResponse: {
+            identity?: components["schemas"]["Identity"];
+            accessToken?: string;
+            refreshToken?: string;
+        };
+        LogoutRequest: Record<string, never>;
+        LogoutResponse: Record<string, never>;
+        Node: {
+            id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            createTime?: string;
+            /** Format: date-time */
+            updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            deleteTime?: string;
+            clusterId?: string;
+            role?: string;
+            state?: string;
+            address?: string;
+            /** Format: double */
+            cpus?: number;
+            /** Format: int64 */
+            memoryBytes?: string;
+            engineVersion?: string;
+            architecture?: string;
+        };
+        /** @enum {string} */
+        NodeState: "NODE_STATE_UNSPECIFIED" | "NODE_STATE_ONLINE" | "NODE_STATE_OFFLINE";
+        Policy: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            schedule: string;
+            workloadIds?: string[];
+            keepLast?: number;
+            enabled?: boolean;
+            readonly nextTimes?: string[];
+        };
+        PolicyPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            schedule?: string;
+            workloadIds?: string[];
+            keepLast?: number;
+            enabled?: boolean;
+            readonly nextTimes?: string[];
+        };
+        Progress: {
+            /** Format: int64 */
+            done?: string;
+            /** Format: int64 */
+            total?: string;
+            message?: string;
+        };
+        PublishedPort: {
+            containerPort: number;
+            hostPort: number;
+            protocol?: string;
+        };
+        RefreshSessionRequest: {
+            refreshToken: string;
+        };
+        RefreshSessionResponse: {
+            identity?: components["schemas"]["Identity"];
+            accessToken?: string;
+            refreshToken?: string;
+        };
+        RegisterNodeRequest: {
+            nodeId: string;
+            joinToken: string;
+            hostname?: string;
+            architecture?: string;
+            runtimeInfo?: {
+                [key: string]: unknown;
+            };
+        };
+        RegisterNodeResponse: {
+            nodeId?: string;
+            nodeToken?: string;
+            heartbeatIntervalMilliseconds?: number;
+        };
+        Resources: {
+            /** Format: double */
+            cpuLimit?: number;
+            /** Format: double */
+            cpuReservation?: number;
+            /** Format: int64 */
+            memoryLimitBytes?: string;
+            /** Format: int64 */
+            memoryReservationBytes?: string;
+        };
+        RollbackWorkloadRequest: {
+            /** Format: int64 */
+            generation?: string;
+            etag?: string;
+        };
+        RotateJumpCodeRequest: {
+            overlapSeconds?: number;
+        };
+        RotateJumpCodeResponse: {
+            jumpCode?: string;
+        };
+        RunTaskRequest: {
+            parameters?: {
+                [key: string]: unknown;
+            };
+            requestId?: string;
+        };
+        /** @enum {string} */
+        SetupMode: "SETUP_MODE_UNSPECIFIED" | "SETUP_MODE_MANUAL" | "SETUP_MODE_HETZNER" | "SETUP_MODE_AWS" | "SETUP_MODE_DIGITALOCEAN";
+        Task: {
+            name?: string;
+            description?: string;
+            category?: string;
+            schedule?: string;
+            /** Format: date-time */
+            lastRunTime?: string;
+        };
+        /** @enum {string} */
+        UpdateOrder: "UPDATE_ORDER_UNSPECIFIED" | "UPDATE_ORDER_START_FIRST" | "UPDATE_ORDER_STOP_FIRST";
+        UpdateStrategy: {
+            order?: components["schemas"]["UpdateOrder"];
+            parallelism?: number;
+            delaySeconds?: number;
+            monitorSeconds?: number;
+        };
+        User: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            type?: components["schemas"]["IdentityType"];
+            roles?: string[];
+            disabled?: boolean;
+            password?: string;
+        };
+        UserPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            type?: components["schemas"]["IdentityType"];
+            roles?: string[];
+            disabled?: boolean;
+            password?: string;
+        };
+        WatchClustersResponse: {
+            event?: components["schemas"]["WatchEvent"];
+            cluster?: components["schemas"]["Cluster"];
+            cursor?: string;
+        };
+        WatchDeploymentsResponse: {
+            event?: components["schemas"]["WatchEvent"];
+            deployment?: components["schemas"]["Deployment"];
+            cursor?: string;
+        };
+        /** @enum {string} */
+        WatchEvent: "WATCH_EVENT_UNSPECIFIED" | "WATCH_EVENT_SNAPSHOT" | "WATCH_EVENT_BOOKMARK" | "WATCH_EVENT_CHANGED" | "WATCH_EVENT_DELETED";
+        WatchExecutionResponse: {
+            execution?: components["schemas"]["Execution"];
+            logLine?: components["schemas"]["LogLine"];
+            cursor?: string;
+        };
+        WatchImagesResponse: {
+            event?: components["schemas"]["WatchEvent"];
+            image?: components["schemas"]["Image"];
+            cursor?: string;
+        };
+        WatchWorkloadsResponse: {
+            event?: components["schemas"]["WatchEvent"];
+            workload?: components["schemas"]["Workload"];
+            cursor?: string;
+        };
+        Workload: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            clusterId: string;
+            description?: string;
+            image?: string;
+            tag?: string;
+            deployOnPush?: boolean;
+            replicas?: number;
+            mode?: components["schemas"]["WorkloadMode"];
+            category?: components["schemas"]["WorkloadCategory"];
+            webPort?: number;
+            domains?: components["schemas"]["WorkloadDomain"][];
+            environment?: {
+                [key: string]: string;
+            };
+            command?: string[];
+            arguments?: string[];
+            resources?: components["schemas"]["Resources"];
+            healthCheck?: components["schemas"]["HealthCheck"];
+            updateStrategy?: components["schemas"]["UpdateStrategy"];
+            publishedPorts?: components["schemas"]["PublishedPort"][];
+            readonly registryTarget?: string;
+            readonly imageDigest?: string;
+            readonly imageTag?: string;
+            /** Format: int64 */
+            readonly generation?: string;
+            readonly status?: components["schemas"]["WorkloadStatus"];
+        };
+        /** @enum {string} */
+        WorkloadCategory: "WORKLOAD_CATEGORY_UNSPECIFIED" | "WORKLOAD_CATEGORY_BASE" | "WORKLOAD_CATEGORY_DISTRIBUTED" | "WORKLOAD_CATEGORY_WORKLOAD";
+        WorkloadDomain: {
+            name: string;
+            port?: number;
+            protocol?: string;
+        };
+        /** @enum {string} */
+        WorkloadMode: "WORKLOAD_MODE_UNSPECIFIED" | "WORKLOAD_MODE_REPLICATED" | "WORKLOAD_MODE_GLOBAL";
+        WorkloadPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            clusterId?: string;
+            description?: string;
+            image?: string;
+            tag?: string;
+            deployOnPush?: boolean;
+            replicas?: number;
+            mode?: components["schemas"]["WorkloadMode"];
+            category?: components["schemas"]["WorkloadCategory"];
+            webPort?: number;
+            domains?: components["schemas"]["WorkloadDomain"][];
+            environment?: {
+                [key: string]: string;
+            };
+            command?: string[];
+            arguments?: string[];
+            resources?: components["schemas"]["Resources"];
+            healthCheck?: components["schemas"]["HealthCheck"];
+            updateStrategy?: components["schemas"]["UpdateStrategy"];
+            publishedPorts?: components["schemas"]["PublishedPort"][];
+            readonly registryTarget?: string;
+            readonly imageDigest?: string;
+            readonly imageTag?: string;
+            /** Format: int64 */
+            readonly generation?: string;
+            readonly status?: components["schemas"]["WorkloadStatus"];
+        };
+        WorkloadStatus: {
+            /** Format: int64 */
+            observedGeneration?: string;
+            reconciling?: boolean;
+            conditions?: components["schemas"]["Condition"][];
+            readyReplicas?: number;
+            wishedReplicas?: number;
+            runningDigest?: string;
+            message?: string;
+        };
+        WorkloadVersion: {
+            /** Format: int64 */
+            generation?: string;
+            /** Format: date-time */
+            createTime?: string;
+            cause?: string;
+            actor?: string;
+            workload?: components["schemas"]["Workload"];
+        };
+        Problem: {
+            /** Format: uri-reference */
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            reason: string;
+            requestId: string;
+            action: string;
+            violations?: {
+                field: string;
+                description: string;
+            }[];
+            resource?: {
+                type?: string;
+                name?: string;
+            };
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
