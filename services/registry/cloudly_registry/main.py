@@ -4,10 +4,11 @@ import asyncio
 from datetime import timedelta
 
 from cloudly.registry.v1 import image_pb2_grpc
+from cloudly_kit import logs
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.objects import from_settings
 from cloudly_kit.outbox import Outbox
-from cloudly_kit.runtime import Runtime, run
+from cloudly_kit.runtime import Runtime
 
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
@@ -76,8 +77,14 @@ async def build(runtime: Runtime, settings: Settings) -> Cleanup:
 
 
 def main() -> None:
-    """The gRPC and HTTP process."""
-    run(serve, Settings, NAME)
+    """The gRPC and HTTP process.
+
+    On asyncio's own loop: uvloop has no sendfile, and a pull that copies its bytes costs three times the CPU (measured:
+    0.6 instead of 0.2 seconds a GB, at two thirds of the rate), while pushes cost the same on both.
+    """
+    settings = Settings()
+    logs.configure(NAME, settings.log_level)
+    asyncio.run(serve(settings))
 
 
 def worker() -> None:
