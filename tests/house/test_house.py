@@ -89,6 +89,8 @@ def test_no_file_grows_beyond_what_one_can_read():
     # 400 lines of source, 600 of tests: look again, split by reason to change.
     long = []
     for path in tracked(".py", ".ts"):
+        if path.name == "schema.ts":
+            continue  # made from the OpenAPI document, never read by people
         lines = len(path.read_text().splitlines())
         limit = 600 if "tests" in path.parts else 400
         if lines > limit:

@@ -1,7 +1,5 @@
 """Clusters on a real database, with its neighbours played by the smallest thing that keeps their promises."""
 
-import asyncio
-
 import pytest
 from cloudly.clusters.v1 import cluster_pb2, workload_pb2
 from cloudly.coreflow.v1 import coreflow_pb2
@@ -95,12 +93,3 @@ def hello():
         return message
 
     return make
-
-
-async def next_of(messages, kind, seconds=5):
-    """The next message of a kind."""
-    async with asyncio.timeout(seconds):
-        async for message in messages:
-            if message.WhichOneof("message") == kind:
-                return getattr(message, kind)
-    raise AssertionError(f"the stream ended without {kind}")

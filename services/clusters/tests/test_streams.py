@@ -9,9 +9,16 @@ from cloudly_clusters.clusters import to_message
 from cloudly_clusters.streams import OfflineSweep, lease_key
 from cloudly_kit.errors import AgentConflict, FailedPrecondition, NotFound
 
-from .conftest import next_of
-
 DIGEST = "sha256:" + "1" * 64
+
+
+async def next_of(messages, kind, seconds=5):
+    """The next message of a kind."""
+    async with asyncio.timeout(seconds):
+        async for message in messages:
+            if message.WhichOneof("message") == kind:
+                return getattr(message, kind)
+    raise AssertionError(f"the stream ended without {kind}")
 
 
 def say(session, **message):
