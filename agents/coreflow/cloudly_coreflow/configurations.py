@@ -1,6 +1,7 @@
 """Taking in configurations: what is checked before one replaces the last good one, which is kept on disk."""
 
 import hashlib
+import time
 
 from cloudly.coreflow.v1 import coreflow_pb2
 
@@ -14,6 +15,13 @@ class Configurations:
         self._state = state
         self.push = state.push()
         self.credentials = state.credentials()
+        self._offered: coreflow_pb2.RegistryCredentials | None = None
+
+    def adopt_offered(self) -> None:
+        """Use the newest credentials from now on: the held ones grow old, or a registry denies them."""
+        if self._offered is not None and self._offered != self.credentials:
+            self.credentials = self._offered
+            self._state.keep_credentials(self._offered)
 
     def take(self, push: coreflow_pb2.ConfigPush, cluster_id: str) -> str:
         """Take in a push for the cluster whose identity we have.
@@ -22,8 +30,9 @@ class Configurations:
             Why it cannot be taken, in which case the last good one stays; else nothing, and it is on disk.
         """
         if push.HasField("credentials"):
-            self.credentials = push.credentials
-            self._state.keep_credentials(push.credentials)
+            self._offered = push.credentials
+            if self.credentials is None or _is_due(self.credentials, push.credentials):
+                self.adopt_offered()
         held = self.push
         whole = coreflow_pb2.ConfigPush()
         whole.CopyFrom(push)
@@ -42,6 +51,14 @@ class Configurations:
         self._state.keep_push(whole)
         self.push = whole
         return ""
+
+
+def _is_due(held: coreflow_pb2.RegistryCredentials, offered: coreflow_pb2.RegistryCredentials) -> bool:
+    # Each connection brings fresh ones, and giving them to every service is work for Swarm: half a life is soon enough.
+    if (held.server, held.username) != (offered.server, offered.username):
+        return True
+    now = time.time()
+    return held.expire_time.ToSeconds() - now <= (offered.expire_time.ToSeconds() - now) / 2
 
 
 def _hash(configuration: coreflow_pb2.Configuration) -> str:

@@ -43,6 +43,7 @@ async def serve(settings: Settings) -> None:
                 group.create_task(link.run()),
                 group.create_task(reconciler.run()),
                 group.create_task(_listen(swarm, reconciler)),
+                group.create_task(traffic.make_images(reconciler.wake)),
             ]
             reconciler.wake()
             await stop.wait()

@@ -11,8 +11,9 @@ from typing import Any
 SpecBody = Mapping[str, Any]
 
 ROLLED_BACK = frozenset({"rollback_started", "rollback_paused", "rollback_completed"})
+ROLLING = frozenset({"updating", "rollback_started"})
 PULL_REASONS = frozenset({"NO_SUCH_IMAGE", "PULL_DENIED"})
-PULL_RETRY_SECONDS = 30.0
+PULL_RETRY_SECONDS = 5.0
 """A rollout that failed at its image is tried again after this, doubled with each try…"""
 PULL_RETRY_CAP_SECONDS = 900.0
 """…up to this. One whose containers ran and failed waits for another wish."""
@@ -273,10 +274,17 @@ def _for_wish(wish: Wish, mine: Sequence[Sight], desired: Desired, seen: Seen, n
         else:
             yield Create(wish)
         return
-    if _differs(wish, current) and not _has_failed(wish, current, seen, now):
+    if current.rolling.state in ROLLING and wish.spec_hash == current.spec_hash:
+        # Swarm remembers one spec to go back to, the one before the last update: only another wish may replace that now.
+        pass
+    elif _differs(wish, current) and not _has_failed(wish, current, seen, now):
         same_containers = wish.template_hash == current.template_hash
         yield Update(wish, current, current.template_generation if same_containers else wish.generation)
-    elif (credentials := desired.credentials_for(current.image)) and current.credentials != credentials:
+    elif (
+        (credentials := desired.credentials_for(current.image))
+        and current.credentials != credentials
+        and current.rolling.state not in ROLLING
+    ):
         yield Renew(current, credentials)
     if current.serves:
         yield from map(Remove, former)

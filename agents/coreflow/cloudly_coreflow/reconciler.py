@@ -117,6 +117,8 @@ class Reconciler:
         report = await self._reporter.report(
             push, look.services, look.tasks, desired, self._attempts.by_key, self._configurations.credentials
         )
+        if any(d.reason == "PULL_DENIED" for seen in report.workloads for d in seen.deployments):
+            self._configurations.adopt_offered()
         self._busy = bool(self._refusals) or any(
             seen.updating or seen.ready_replicas < seen.wished_replicas for seen in report.workloads
         )

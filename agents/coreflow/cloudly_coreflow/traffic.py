@@ -11,11 +11,13 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import structlog
+from aiodocker.exceptions import DockerError
 from aiohttp import web
 from cloudly.coreflow.v1 import coreflow_pb2
 
@@ -31,6 +33,7 @@ REPOSITORY = "dev-cloudly/coretraffic"
 TOKEN_HEADER = "X-Coreflow-Token"  # noqa: S105 - a header's name
 TRANSPORT = "tasks"
 RETRIES = 4
+RETRY_SECONDS = 5.0
 
 _DOMAIN = re.compile(r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 
@@ -62,6 +65,7 @@ class Traffic:
         self._advertised = advertise_address
         self._binary = traefik_binary() if port else None
         self._image = ""
+        self._image_wanted = asyncio.Event()
         self._address = ""
         self._routes: dict[str, Any] = {}
         self._runner: web.AppRunner | None = None
@@ -88,8 +92,25 @@ class Traffic:
             return {}
         if not self._address:
             self._address = await self._serve()
-        image = await self._ensure_image(self._binary)
-        return {KEY: specs.make_wish(KEY, f"coretraffic-{configuration.cluster_id[:8]}", 1, await self._spec(image))}
+        if not self._image or not await self._swarm.has_image(self._image):
+            # Takes seconds, and workloads do not wait for it.
+            self._image_wanted.set()
+            return {}
+        spec = await self._spec(self._image)
+        return {KEY: specs.make_wish(KEY, f"coretraffic-{configuration.cluster_id[:8]}", 1, spec)}
+
+    async def make_images(self, made: Callable[[], None]) -> None:
+        """Make coretraffic's image whenever it is wanted, and tell; for ever."""
+        while True:
+            await self._image_wanted.wait()
+            try:
+                self._image = await self._ensure_image()
+            except (DockerError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.warning("traffic.no_image", error=str(error) or repr(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._image_wanted.clear()
+                made()
 
     def route(self, configuration: coreflow_pb2.Configuration, serving: Mapping[str, str]) -> None:
         """Lead domains to workloads; one whose service does not serve answers 503. `serving`: service names by workload."""
@@ -152,16 +173,16 @@ class Traffic:
             return web.Response(status=403)
         return web.json_response(self._routes)
 
-    async def _ensure_image(self, binary: Path) -> str:
-        if not self._image:
-            self._image = f"{REPOSITORY}:{await asyncio.to_thread(_digest, binary)}"
-        if not await self._swarm.has_image(self._image):
+    async def _ensure_image(self) -> str:
+        assert self._binary is not None
+        image = f"{REPOSITORY}:{await asyncio.to_thread(_digest, self._binary)}"
+        if not await self._swarm.has_image(image):
             with tempfile.TemporaryDirectory(prefix="coretraffic-") as directory:
-                tar = await asyncio.to_thread(_pack, binary, Path(directory) / "image.tar")
-                tag = self._image.rpartition(":")[2]
+                tar = await asyncio.to_thread(_pack, self._binary, Path(directory) / "image.tar")
+                tag = image.rpartition(":")[2]
                 await self._swarm.import_image(tar, REPOSITORY, tag, 'ENTRYPOINT ["/traefik"]')
-            log.info("traffic.image_made", image=self._image)
-        return self._image
+            log.info("traffic.image_made", image=image)
+        return image
 
 
 def routes(configuration: coreflow_pb2.Configuration, serving: Mapping[str, str]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class SimulatedSwarm:
         actions = plan(desired, self.seen(), self.now)
         for action in actions:
             self.act(action)
-        self.now += 1
+        self.now += 0.1
         return actions
 
     def act(self, action):

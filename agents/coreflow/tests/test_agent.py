@@ -59,16 +59,29 @@ async def test_a_missing_image_and_a_failing_task_are_explained(plane, agent):
     await plane.until("the last words", lambda: any("the disk is full" in line for line in last_words()))
 
 
-async def test_a_rollout_whose_image_is_missing_is_taken_back_told_and_not_repeated(plane, agent, engine):
+async def test_a_rollout_whose_image_is_missing_is_taken_back_told_and_tried_again_later(plane, agent, engine):
     await plane.done(plane.wish("local/web:one", replicas=2))
     before = containers(plane.seen())
-    version = plane.wish("localhost:1/no/such:2", replicas=2)
+    version = plane.wish("localhost:1/late/web:1", replicas=2)
     await plane.until("being told", lambda: plane.seen().update_error and plane.seen().generation == version)
     assert "No such image" in plane.seen().update_error
     assert plane.seen().ready_replicas == 2
     assert containers(plane.seen()) == before
     failed = [d for d in plane.seen().deployments if d.reason == "NO_SUCH_IMAGE"]
     assert {d.workload_generation for d in failed} == {version}
+    # The image arrives late, and nobody wishes anything anew.
+    engine.docker("tag", "local/web:two", "localhost:1/late/web:1")
+    await plane.done(version)
+    engine.docker("rmi", "localhost:1/late/web:1")
+
+
+async def test_a_rollout_that_becomes_unhealthy_is_taken_back_told_and_not_repeated(plane, agent, engine):
+    await plane.done(plane.wish("local/web:one"))
+    before = containers(plane.seen())
+    version = plane.wish("local/web:two", health_check={"command": ["false"], "interval_seconds": 1, "retries": 1})
+    await plane.until("being told", lambda: plane.seen().update_error and plane.seen().generation == version)
+    assert containers(plane.seen()) == before
+    assert any(d.reason == "UNHEALTHY" for d in plane.seen().deployments)
     await plane.until(
         "the end of the rollback",
         lambda: "completed" in engine.docker("service", "inspect", "web-wwwwwwww", "-f", "{{.UpdateStatus.State}}"),
@@ -78,19 +91,10 @@ async def test_a_rollout_whose_image_is_missing_is_taken_back_told_and_not_repea
     agent.kill()
     agent.start()
     await plane.until("its return", lambda: len(plane.hellos) == 2)
-    await asyncio.sleep(4)
+    await asyncio.sleep(3)
     assert service_version(engine, "web-wwwwwwww") == settled
-    assert plane.seen().generation == version
-    await plane.done(plane.wish("local/web:two", replicas=2))
-
-
-async def test_a_rollout_that_becomes_unhealthy_is_taken_back(plane, agent):
-    await plane.done(plane.wish("local/web:one"))
-    before = containers(plane.seen())
-    version = plane.wish("local/web:two", health_check={"command": ["false"], "interval_seconds": 1, "retries": 1})
-    await plane.until("being told", lambda: plane.seen().update_error and plane.seen().generation == version)
-    assert containers(plane.seen()) == before
-    assert any(d.reason == "UNHEALTHY" for d in plane.seen().deployments)
+    assert (plane.seen().generation, bool(plane.seen().update_error)) == (version, True)
+    await plane.done(plane.wish("local/web:two"))
 
 
 async def test_a_container_that_crashes_again_and_again_is_not_called_ready(plane, agent):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cloudly_coreflow.plan import Create, Deny, Remove, Renew, Update, plan, retry_time, was_rolled_back
+from cloudly_coreflow.plan import Create, Deny, Remove, Renew, Rolling, Update, plan, retry_time, was_rolled_back
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,7 +126,7 @@ def test_a_rollout_that_failed_at_its_image_is_tried_again_ever_more_slowly():
     waits = [
         retry_time(replace(swarm.attempts["a"], tries=tries)) - swarm.attempts["a"].time for tries in (1, 2, 3, 99)
     ]
-    assert waits == [30, 60, 120, 900]
+    assert waits == [5, 10, 20, 900]
 
 
 def test_a_rollout_whose_containers_failed_waits_for_another_wish():
@@ -157,6 +157,18 @@ def test_renewed_credentials_reach_what_runs_without_a_rollout_and_a_denied_pull
     swarm.attempts["a"] = replace(swarm.attempts["a"], reason="PULL_DENIED", credentials="old")
     again = plan(desired_of(wish("a", 1, 2, credentials="new"), credentials="new"), swarm.seen(), swarm.now)
     assert [type(action) for action in again] == [Update]
+
+
+def test_during_a_rollout_only_another_wish_is_handed_over():
+    # Swarm goes back to the spec before the last update, so an update without news would cost the way back.
+    old = wish("a", 0, credentials="old")
+    rolling = replace(sight_of(old), rolling=Rolling("updating", "t"))
+    same = desired_of(wish("a", 0, 2, credentials="new"), credentials="new")
+    assert plan(same, SimulatedSwarm([rolling]).seen(), 0) == []
+    other = desired_of(wish("a", 1, 2, credentials="new"), credentials="new")
+    assert [type(a) for a in plan(other, SimulatedSwarm([rolling]).seen(), 0)] == [Update]
+    awaiting = desired_of(replace(old, generation=2, spec=None), credentials="new")
+    assert plan(awaiting, SimulatedSwarm([rolling]).seen(), 0) == []
 
 
 def test_a_renamed_workload_serves_under_its_old_name_until_the_new_one_does():
