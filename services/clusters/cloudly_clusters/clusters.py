@@ -131,21 +131,20 @@ class Clusters:
             )
         return jump_code
 
-    async def count_workloads(self, cluster_id: str) -> None:
-        """Write down how many workloads the cluster has."""
-        count = len(await self._store.workloads.find_all(scope=cluster_id))
 
-        def mutate(found: ClusterDocument) -> ClusterDocument | None:
-            return None if found.workload_count == count else found.model_copy(update={"workload_count": count})
+async def raise_revision(
+    store: ClustersStore, cluster_id: str, session: Session, *, workloads: int = 0
+) -> ClusterDocument:
+    """Grow the cluster's revision by one, in the transaction that changes what should run on it.
 
-        await self._store.clusters.change(cluster_id, mutate)
+    `workloads` is by how many the cluster's workloads become more (or, below zero, fewer) in it.
+    """
 
+    def mutate(found: ClusterDocument) -> ClusterDocument:
+        news = {"revision": found.revision + 1, "workload_count": found.workload_count + workloads}
+        return found.model_copy(update=news)
 
-async def raise_revision(store: ClustersStore, cluster_id: str, session: Session) -> ClusterDocument:
-    """Grow the cluster's revision by one, in the transaction that changes what should run on it."""
-    return await store.clusters.change(
-        cluster_id, lambda found: found.model_copy(update={"revision": found.revision + 1}), session=session
-    )
+    return await store.clusters.change(cluster_id, mutate, session=session)
 
 
 def check_wish_etag(kind: str, document: ClusterDocument, etag: str) -> None:

@@ -71,7 +71,7 @@ class Workloads:
             inserted, repeated = await self._store.workloads.insert(made, request=request, session=session)
             if not repeated:
                 await self._write_version(inserted, "created", actor, session)
-                await clusters.raise_revision(self._store, wish.cluster_id, session)
+                await clusters.raise_revision(self._store, wish.cluster_id, session, workloads=1)
             return inserted, repeated
 
         document, _ = await self._store.database.transaction(write)
@@ -141,7 +141,7 @@ class Workloads:
 
         async def write(session: Session) -> None:
             await self._store.workloads.delete(workload_id, session=session)
-            await clusters.raise_revision(self._store, found.scope, session)
+            await clusters.raise_revision(self._store, found.scope, session, workloads=-1)
 
         await self._store.database.transaction(write)
         await self._hints.publish(clusters.HINT, found.scope)

@@ -175,3 +175,12 @@ async def test_a_workload_as_clients_see_it(house):
     assert message.status.conditions[0].reason == "IMAGE_AWAITED"
     assert (message.etag, message.generation, dict(message.labels)) == (workload.wish_etag, 1, {"team": "a.b/c"})
     assert message.HasField("replicas")
+
+
+async def test_a_cluster_knows_how_many_workloads_it_has(house):
+    cluster = await house.cluster()
+    made = [await house.workload(cluster, name) for name in ("a", "b", "c")]
+    await house.pushed(made[0], ONE)
+    assert (await house.clusters.get(cluster.id)).workload_count == 3
+    await house.workloads.delete(made[1].id, "")
+    assert (await house.clusters.get(cluster.id)).workload_count == 2
