@@ -19,11 +19,20 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cloudly_kit import contract
 from cloudly_kit.errors import Unavailable, from_rpc_error
 from cloudly_kit.identity import PublicKeys, current_call, key_from_jwk
-from cloudly_kit.rpc_server import AUTHORIZATION, MAX_MESSAGE_BYTES, ON_BEHALF_OF, REMOTE_ADDRESS, REQUEST_ID
+from cloudly_kit.rpc_server import (
+    AUTHORIZATION,
+    MAX_MESSAGE_BYTES,
+    METADATA_BYTES,
+    ON_BEHALF_OF,
+    REMOTE_ADDRESS,
+    REQUEST_ID,
+)
 
 CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.enable_retries", 0),
     ("grpc.keepalive_time_ms", 20_000),

@@ -41,6 +41,8 @@ log = structlog.get_logger()
 
 GATEWAY = "gateway"
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+METADATA_BYTES = 32 * 1024
+"""A call may carry two tokens of 8 KiB. Between a soft and a hard limit gRPC refuses at random, so they are one."""
 AUTHORIZATION = "authorization"
 ON_BEHALF_OF = "x-cloudly-on-behalf-of"
 REQUEST_ID = "x-request-id"
@@ -49,6 +51,8 @@ REMOTE_ADDRESS = "x-cloudly-remote-address"
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),

@@ -124,27 +124,32 @@ class Database:
         return result
 
     async def _commit(self, session: Session, deadline: float) -> None:
-        unsure = False
         while True:
             try:
                 await session.raw.commit_transaction()
             except PyMongoError as error:
-                unknown = isinstance(error, ConnectionFailure) or error.has_error_label(
-                    "UnknownTransactionCommitResult"
-                )
-                if not unknown and not unsure:
-                    raise
-                unsure = True
-                # The answer was lost, not necessarily the commit: a server that was restarted knows the documents,
-                # though not the transaction any more.
-                if not unknown:
-                    if await session.took():
+                lost = isinstance(error, ConnectionFailure) or error.has_error_label("UnknownTransactionCommitResult")
+                # The driver repeats a commit by itself, so even a plain refusal may be the answer to a second try: a
+                # server that was restarted knows the documents, though not the transaction any more.
+                if not lost:
+                    if await self._took(session, deadline):
                         return
                     raise
-                if asyncio.get_running_loop().time() > deadline:
-                    raise Unavailable(
-                        "database", "it is not known whether the write took; read before repeating it"
-                    ) from error
-                await asyncio.sleep(random.uniform(0.05, 0.25))
+                await self._wait(deadline, error)
             else:
                 return
+
+    async def _took(self, session: Session, deadline: float) -> bool:
+        # A question that is not answered says nothing: running the transaction again could do its work twice.
+        while True:
+            try:
+                return await session.took()
+            except ConnectionFailure as error:
+                await self._wait(deadline, error)
+
+    @staticmethod
+    async def _wait(deadline: float, error: PyMongoError) -> None:
+        if asyncio.get_running_loop().time() > deadline:
+            message = "it is not known whether the write took; read before repeating it"
+            raise Unavailable("database", message) from error
+        await asyncio.sleep(random.uniform(0.05, 0.25))
