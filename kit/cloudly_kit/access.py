@@ -1,10 +1,19 @@
 """The one table of roles and what they may do. The contract says per method which permission it needs.
 
 A permission is `<resource>.<action>`. `*` on either side stands for any.
+
+An API token has at most its owner's roles, and of their permissions at most what its scope says (scopes.py). Where it is
+limited to clusters, workloads or repositories, the handlers that know what a call is about call `check_limits`.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Protocol
+
+from cloudly_kit import contract
+from cloudly_kit.errors import PermissionDenied
+from cloudly_kit.identity import caller
+from cloudly_kit.scopes import Scope, matches
 
 ROLES: dict[str, tuple[str, ...]] = {
     "admin": ("*.*",),
@@ -41,34 +50,68 @@ ROLES: dict[str, tuple[str, ...]] = {
 NOT_FOR_PEOPLE = ("agent.connect",)
 """Permissions that belong to machines alone, whatever the role's patterns say."""
 
+OUTSIDE_THE_CONTRACT = ("metrics.read", "registry.delete", "registry.pull", "registry.push")
+"""Permissions that no RPC asks for: the gateway's metrics, and what is done over the registry's HTTP side."""
+
 
 class HasRoles(Protocol):
-    """Anything with roles: an Identity."""
+    """Anything with roles and perhaps a scope: an Identity."""
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The names of the roles."""
         ...
 
+    @property
+    def scope(self) -> Scope | None:
+        """What of the roles' permissions may be used; None means all."""
+        ...
+
 
 def allows(identity: HasRoles, permission: str) -> bool:
-    """Whether one of the identity's roles grants the permission."""
+    """Whether one of the identity's roles grants the permission, and its scope does not leave it out."""
+    if identity.scope is not None and not identity.scope.permits(permission):
+        return False
     if permission in NOT_FOR_PEOPLE:
         return any(permission in ROLES.get(role, ()) for role in identity.roles)
-    return any(_matches(pattern, permission) for pattern in _patterns(identity.roles))
+    return any(matches(pattern, permission) for pattern in permissions_of(identity.roles))
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     """The patterns that these roles grant."""
-    return frozenset(_patterns(roles))
+    return frozenset(pattern for role in roles for pattern in ROLES.get(role, ()))
 
 
-def _patterns(roles: Iterable[str]) -> Iterable[str]:
-    for role in roles:
-        yield from ROLES.get(role, ())
+@cache
+def known_permissions() -> tuple[str, ...]:
+    """Every permission there is: those that the contract asks for, and those of the registry's HTTP side."""
+    asked = {method.rules.access.permission for method in contract.methods().values()} - {""}
+    return tuple(sorted(asked | set(OUTSIDE_THE_CONTRACT)))
 
 
-def _matches(pattern: str, permission: str) -> bool:
-    resource, action = pattern.split(".")
-    wanted_resource, wanted_action = permission.split(".")
-    return resource in ("*", wanted_resource) and action in ("*", wanted_action)
+def check_limits(*, cluster: str = "", workload: str = "", repository: str = "") -> None:
+    """Refuse the call when its caller is an API token that is limited to other things than the call is about.
+
+    Tell all that is known: a token limited to a cluster may touch the workloads there.
+
+    Raises:
+        PermissionDenied: the token's limits leave it out.
+    """
+    scope = caller().actor.scope
+    things = {"cluster": cluster, "workload": workload, "repository": repository}.items()
+    if scope is not None and not scope.covers(things):
+        about = ", ".join(f"{kind} {id}" for kind, id in things if id) or "all there are"
+        raise PermissionDenied(
+            "limits", f"this API token is limited to {limits_text(scope)}; the call is about {about}"
+        )
+
+
+def limited_ids(kind: str) -> list[str] | None:
+    """The ids of one kind that the caller's API token is limited to; None where it has no limits."""
+    scope = caller().actor.scope
+    return scope.ids(kind) if scope is not None and scope.limits else None
+
+
+def limits_text(scope: Scope) -> str:
+    """A scope's limits for people."""
+    return ", ".join(f"{kind} {id}" for kind, id in sorted(scope.limits))

@@ -15,6 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloudly_kit.errors import CredentialsInvalid, CredentialsMissing, TokenExpired, TokenRevoked
+from cloudly_kit.scopes import Scope
 
 AUDIENCE = "cloudly"
 LEGACY_AUDIENCE = "cloudly-legacy"
@@ -45,6 +46,8 @@ class Identity:
     session_id: str = ""
     expire_time: datetime | None = None
     audience: str = AUDIENCE
+    scope: Scope | None = None
+    """For an API token, what of the roles' permissions it may use; None for everybody else."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,10 @@ def _from_claims(claims: dict[str, Any]) -> Identity:
         or claims.get("typ") not in ("human", "machine", "service")
     ):
         raise CredentialsInvalid
+    try:
+        scope = Scope.parse(claims["scope"]) if "scope" in claims else None
+    except (ValueError, AttributeError) as error:
+        raise CredentialsInvalid("the token's scope has words that are not known here") from error
     return Identity(
         id=str(claims["sub"]),
         name=str(claims.get("name", "")),
@@ -195,6 +202,7 @@ def _from_claims(claims: dict[str, Any]) -> Identity:
         session_id=str(claims.get("sid", "")),
         expire_time=datetime.fromtimestamp(claims["exp"], UTC),
         audience=audience,
+        scope=scope,
     )
 
 

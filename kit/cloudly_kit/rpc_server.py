@@ -205,6 +205,8 @@ def authorize(method: contract.Method, identity: Identity, shown: Identity, acto
     if not shown.id:
         raise CredentialsMissing
     if kind == "authenticated":
+        if shown.scope is not None and not rules.api_tokens:
+            raise PermissionDenied("login", "an API token may not call this: log in instead")
         return
     if kind != "permission":
         raise PermissionDenied("none", "this method grants access to nobody")
@@ -213,6 +215,9 @@ def authorize(method: contract.Method, identity: Identity, shown: Identity, acto
         return
     if not access.allows(shown, rules.permission):
         raise PermissionDenied(rules.permission)
+    if shown.scope is not None and shown.scope.limits and not rules.limits:
+        limits = access.limits_text(shown.scope)
+        raise PermissionDenied("limits", f"this API token is limited to {limits}, and the call is about more than that")
 
 
 def translate(raised: Exception, where: str) -> DomainError:

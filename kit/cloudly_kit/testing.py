@@ -228,13 +228,16 @@ class Authority(auth_pb2_grpc.AuthServiceServicer):
         cluster: str = "",
         session: str = "",
         seconds: int = 600,
+        scope: str | None = None,
     ) -> str:
-        """A token for anybody."""
+        """A token for anybody; with a scope it is one that an API token was traded for."""
         now = int(time.time())
         claims = {
             "iss": self.issuer, "sub": f"id-{name}", "name": name, "typ": type, "roles": list(roles), "aud": audience,
             "cluster": cluster, "sid": session, "iat": now, "exp": now + seconds, "jti": uuid.uuid4().hex,
         }  # fmt: skip
+        if scope is not None:
+            claims["scope"] = scope
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": "test"})
 
     async def GetJwks(self, request: auth_pb2.GetJwksRequest, context: Any) -> auth_pb2.GetJwksResponse:

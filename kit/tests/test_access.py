@@ -10,12 +10,14 @@ from cloudly_kit.access import ROLES, allows
 from cloudly_kit.errors import CredentialsInvalid, CredentialsMissing, PermissionDenied, TokenExpired, TokenRevoked
 from cloudly_kit.identity import ANONYMOUS, Identity
 from cloudly_kit.rpc_server import authorize
+from cloudly_kit.scopes import Scope
 from cloudly_kit.testing import Authority
 
 
 @dataclass
 class Someone:
     roles: tuple[str, ...]
+    scope: Scope | None = None
 
 
 def test_roles_grant_what_the_table_says():

@@ -57,6 +57,7 @@ def test_every_method_says_who_may_call_it(method):
 class Roles:
     def __init__(self, *roles: str) -> None:
         self.roles = roles
+        self.scope = None
 
 
 @pytest.mark.parametrize("method", METHODS, ids=name_of)

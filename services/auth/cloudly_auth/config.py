@@ -26,6 +26,13 @@ class Settings(ServiceSettings):
         validation_alias="CLOUDLY_SESSION_DAYS",
         description="A session ends this long after its login, however busy it is.",
     )
+    token_max_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        validation_alias="CLOUDLY_TOKEN_MAX_DAYS",
+        description="The longest life of an API token in days; 0 sets no bound and allows tokens without an end.",
+    )
     password_threads: int = Field(
         2,
         ge=1,

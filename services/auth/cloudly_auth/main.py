@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
+from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
@@ -11,6 +12,7 @@ from cloudly_kit.identity import PublicKeys
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.runtime import Runtime, run
 
+from cloudly_auth.api_tokens import ApiTokens
 from cloudly_auth.attempts import Attempts
 from cloudly_auth.bootstrap import bootstrap_admin
 from cloudly_auth.config import Settings
@@ -20,7 +22,7 @@ from cloudly_auth.machines import Machines
 from cloudly_auth.passwords import Passwords
 from cloudly_auth.revocations import Revocations
 from cloudly_auth.service_tokens import ServiceTokens
-from cloudly_auth.servicers import AuthServicer, UserServicer
+from cloudly_auth.servicers import ApiTokenServicer, AuthServicer, UserServicer
 from cloudly_auth.sessions import Sessions
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.store import AuthStore
@@ -45,6 +47,9 @@ async def serve(settings: Settings) -> None:
         passwords = Passwords(settings.password_threads)
         attempts = Attempts(runtime.redis)
         users = Users(store, passwords, sessions)
+        longest = timedelta(days=settings.token_max_days) if settings.token_max_days else None
+        api_tokens = ApiTokens(store, tokens, revocations, longest=longest)
+        sessions.also_carry_out(api_tokens.carry_out)
         executions = Executions(runtime.database, runtime.redis, "auth", TASKS)
         await executions.ensure()
         await users.open()
@@ -52,6 +57,7 @@ async def serve(settings: Settings) -> None:
         auth = AuthServicer(
             logins=Logins(users, passwords, attempts),
             sessions=sessions,
+            api_tokens=api_tokens,
             machines=Machines(store, tokens, revocations),
             services=ServiceTokens(settings.keys_dir, runtime.redis, tokens),
             keys=keys,
@@ -60,6 +66,7 @@ async def serve(settings: Settings) -> None:
         )
         runtime.serve(add_AuthServiceServicer_to_server, auth)
         runtime.serve(add_UserServiceServicer_to_server, UserServicer(users))
+        runtime.serve(add_ApiTokenServiceServicer_to_server, ApiTokenServicer(api_tokens))
         serve_jobs(runtime, executions)
         runtime.background("revocations", revocations.keep_announced)
         runtime.background("endings", partial(_heal, sessions))

@@ -13,6 +13,7 @@ one line of tokens and nobody is logged out. After GRACE a used token means that
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +55,7 @@ class Sessions:
         self._revocations = revocations
         self._idle = idle
         self._longest = longest
+        self._followers: list[Callable[[Ending], Awaitable[None]]] = []
 
     async def start(self, user: User, audience: str, remote_address: str) -> Granted:
         """A session for a user who has just proved who they are.
@@ -138,11 +140,17 @@ class Sessions:
             await self._revocations.announce([revocation])
             log.info("auth.session_ended", session=session_id)
 
+    def also_carry_out(self, follower: Callable[[Ending], Awaitable[None]]) -> None:
+        """Have an ending end other things too; they may be told of the same one more than once."""
+        self._followers.append(follower)
+
     async def carry_out(self, ending: Ending) -> None:
-        """End all sessions that an ending is about. Repeating it changes nothing."""
+        """End all sessions that an ending is about, and what else hangs on the user. Repeating it changes nothing."""
         for session in await self._store.sessions.find_all(scope=ending.user_id, open=True):
             if session.epoch < ending.epoch:
                 await self.end(session.id)
+        for follow in self._followers:
+            await follow(ending)
         await self._store.forget_ending(ending)
 
     async def carry_out_endings(self) -> None:

@@ -6,6 +6,7 @@ endings             orders to end a user's sessions    scope "-"            gone
 cluster_identities  a machine identity per cluster     scope "-"            the id follows from the cluster's
 credentials         secrets of machines, hashed        scope the machine    the id follows from the hash
 revocations         what verifiers refuse              scope "-"            the id is the sid; gone with its last token
+api_tokens          see api_token_store.py
 guards              what concurrent writers meet at    scope "-"
 key_rings           see signing_keys.py
 """
@@ -19,6 +20,7 @@ from cloudly_kit.errors import NotFound
 from cloudly_kit.store import Choice, Collection, Database, Document, Index
 from cloudly_kit.store import Session as Transaction
 
+from cloudly_auth import api_token_store
 from cloudly_auth.names import folded
 
 ROOT = "-"
@@ -143,6 +145,7 @@ class AuthStore:
             kind="revocation",
             indexes=(Index("until_time", expire_after_seconds=0),),
         )
+        self.api_tokens = api_token_store.collection(database)
         self.guards: Collection[Guard] = Collection(database, "guards", Guard, kind="guard")
 
     async def ensure(self) -> None:
@@ -154,6 +157,7 @@ class AuthStore:
             self.cluster_identities.ensure(),
             self.credentials.ensure(),
             self.revocations.ensure(),
+            self.api_tokens.ensure(),
             self.guards.ensure(),
         )
 

@@ -1,7 +1,7 @@
 """Access tokens: signed claims (JWT, RFC 7519; EdDSA, RFC 8037) that every service verifies by itself.
 
 Claims: iss the public address, aud for whom, sub the user's or machine's id, name, typ, roles, sid what to revoke it by,
-cluster, jti, iat, nbf, exp; the header names the key (kid).
+cluster, scope (of API tokens, see cloudly_kit/scopes.py), jti, iat, nbf, exp; the header names the key (kid).
 """
 
 from dataclasses import replace
@@ -69,6 +69,8 @@ class Tokens:
             claims["sid"] = identity.session_id
         if identity.cluster_id:
             claims["cluster"] = identity.cluster_id
+        if identity.scope is not None:
+            claims["scope"] = str(identity.scope)
         kid, key = await self._keys.signer()
         token = jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid})
         return token, replace(identity, expire_time=expires)

@@ -1,4 +1,4 @@
-"""Who a Basic login is: a user with a password, or a machine with its token as the password."""
+"""Who a Basic login is: a user with a password or an API token as it, or a cluster with its pull token."""
 
 import base64
 import binascii
@@ -7,6 +7,7 @@ import grpc
 from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc
 from cloudly_kit.errors import CredentialsInvalid
 from cloudly_kit.identity import REGISTRY_AUDIENCE, Identity, IdentityType, TokenVerifier
+from cloudly_kit.scopes import Scope
 
 from cloudly_registry.errors import Unauthorized
 
@@ -46,6 +47,7 @@ class Logins:
             roles=tuple(identity.roles),
             cluster_id=identity.cluster_id,
             session_id=identity.session_id,
+            scope=Scope.parse(identity.scope) if identity.scope else None,
         )
 
 

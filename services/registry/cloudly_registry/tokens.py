@@ -84,7 +84,7 @@ class AccessTokens:
         self._verified: dict[str, tuple[Access, float]] = {}
 
     def issue(self, identity: Identity, scopes: Iterable[Scope]) -> str:
-        """A token with what of the scopes the identity's roles grant."""
+        """A token with what of the scopes the identity's roles, and its API token, grant."""
         now = int(time.time())
         granted, refused = [], []
         for scope in scopes:
@@ -143,7 +143,10 @@ def _expanded(scope: Scope) -> tuple[str, ...]:
 
 def _grants(identity: Identity, scope: Scope, action: str) -> bool:
     if scope.type == "repository":
-        return action in _PERMISSIONS and allows(identity, _PERMISSIONS[action])
+        within = identity.scope is None or identity.scope.covers([("repository", scope.name)])
+        return within and action in _PERMISSIONS and allows(identity, _PERMISSIONS[action])
+    if identity.scope is not None and identity.scope.limits:
+        return False  # the catalogue names every repository
     return str(Scope(scope.type, scope.name, (action,))) == _CATALOG and allows(identity, "images.read")
 
 

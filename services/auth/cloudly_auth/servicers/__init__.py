@@ -1,6 +1,7 @@
 """The gRPC surface of auth: parse, call the domain, answer."""
 
+from cloudly_auth.servicers.api_tokens import ApiTokenServicer
 from cloudly_auth.servicers.auth import AuthServicer
 from cloudly_auth.servicers.users import UserServicer
 
-__all__ = ["AuthServicer", "UserServicer"]
+__all__ = ["ApiTokenServicer", "AuthServicer", "UserServicer"]

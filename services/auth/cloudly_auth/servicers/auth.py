@@ -8,6 +8,7 @@ from cloudly_kit.errors import FailedPrecondition
 from cloudly_kit.identity import Identity, caller, current_call
 from cloudly_kit.resources import timestamp
 
+from cloudly_auth.api_tokens import PREFIX, ApiTokens
 from cloudly_auth.attempts import Attempts
 from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
@@ -34,6 +35,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         logins: Logins,
         sessions: Sessions,
         machines: Machines,
+        api_tokens: ApiTokens,
         services: ServiceTokens,
         keys: KeyRing,
         revocations: Revocations,
@@ -42,6 +44,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         self._logins = logins
         self._sessions = sessions
         self._machines = machines
+        self._api_tokens = api_tokens
         self._services = services
         self._keys = keys
         self._revocations = revocations
@@ -81,10 +84,13 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         return pb.GetIdentityResponse(identity=_message(caller().actor))
 
     async def ExchangeToken(self, request: pb.ExchangeTokenRequest, context: Any) -> pb.ExchangeTokenResponse:
-        """A short token for a machine's secret."""
+        """A short token for a machine's secret or an API token."""
         audience = client_audience(request.audience)
         async with self._attempts.attempt(address=_remote()):
-            token, identity = await self._machines.exchange(request.token, audience)
+            if request.token.startswith(PREFIX):
+                token, identity = await self._api_tokens.exchange(request.token, audience, _remote())
+            else:
+                token, identity = await self._machines.exchange(request.token, audience)
         return pb.ExchangeTokenResponse(identity=_message(identity), access_token=token)
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Any) -> pb.GetJwksResponse:
@@ -104,8 +110,13 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     async def VerifyCredentials(
         self, request: pb.VerifyCredentialsRequest, context: Any
     ) -> pb.VerifyCredentialsResponse:
-        """Who has this name and password; for the registry's Basic logins."""
-        user = await self._logins.check(request.username, request.password, request.remote_address or _remote())
+        """Who has this name and password; for the registry's Basic logins. An API token is a password of its owner."""
+        remote = request.remote_address or _remote()
+        if request.password.startswith(PREFIX):
+            async with self._attempts.attempt(address=remote):
+                identity = await self._api_tokens.check_login(request.username, request.password, remote)
+            return pb.VerifyCredentialsResponse(identity=_message(identity))
+        user = await self._logins.check(request.username, request.password, remote)
         return pb.VerifyCredentialsResponse(identity=_message(_of(user)))
 
     async def CreateClusterIdentity(
@@ -152,4 +163,5 @@ def _message(identity: Identity) -> pb.Identity:
         cluster_id=identity.cluster_id,
         expire_time=timestamp(identity.expire_time),
         session_id=identity.session_id,
+        scope=str(identity.scope or ""),
     )
