@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cloudly.auth.v1.auth_pb2_grpc import AuthServiceStub
+from cloudly.auth.v1.setting_pb2_grpc import SettingServiceStub
 from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceStub
 from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceStub
 from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceStub
@@ -18,6 +19,7 @@ from cloudly_gateway.rest.handler import Channels
 
 if TYPE_CHECKING:  # these names exist for type checkers alone
     from cloudly.auth.v1.auth_pb2_grpc import AuthServiceAsyncStub
+    from cloudly.auth.v1.setting_pb2_grpc import SettingServiceAsyncStub
     from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceAsyncStub
     from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceAsyncStub
     from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceAsyncStub
@@ -49,6 +51,7 @@ class Calls:
         self.origin = origin
         """The public address, which some records tell."""
         self.auth: AuthServiceAsyncStub = AuthServiceStub(channels("auth"))
+        self.settings: SettingServiceAsyncStub = SettingServiceStub(channels("auth"))
         self.clusters: ClusterServiceAsyncStub = ClusterServiceStub(channels("clusters"))
         self.nodes: NodeServiceAsyncStub = NodeServiceStub(channels("clusters"))
         self.workloads: WorkloadServiceAsyncStub = WorkloadServiceStub(channels("clusters"))

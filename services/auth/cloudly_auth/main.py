@@ -6,24 +6,29 @@ from functools import partial
 
 from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
+from cloudly.auth.v1.setting_pb2_grpc import add_SettingServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.identity import PublicKeys
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
+from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime, run
 
 from cloudly_auth.api_tokens import ApiTokens
 from cloudly_auth.attempts import Attempts
 from cloudly_auth.bootstrap import bootstrap_admin
 from cloudly_auth.config import Settings
+from cloudly_auth.events import PUBLISHES
 from cloudly_auth.jobs import TASKS, Parts
 from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
 from cloudly_auth.passwords import Passwords
 from cloudly_auth.revocations import Revocations
 from cloudly_auth.service_tokens import ServiceTokens
-from cloudly_auth.servicers import ApiTokenServicer, AuthServicer, UserServicer
+from cloudly_auth.servicers import ApiTokenServicer, AuthServicer, SettingServicer, UserServicer
 from cloudly_auth.sessions import Sessions
+from cloudly_auth.settings import Settings as SettingRules
+from cloudly_auth.settings_store import SettingsStore
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.store import AuthStore
 from cloudly_auth.tokens import LONGEST_LIFETIME, Tokens
@@ -67,7 +72,13 @@ async def serve(settings: Settings) -> None:
         runtime.serve(add_AuthServiceServicer_to_server, auth)
         runtime.serve(add_UserServiceServicer_to_server, UserServicer(users))
         runtime.serve(add_ApiTokenServiceServicer_to_server, ApiTokenServicer(api_tokens))
+        outbox = Outbox(runtime.database, runtime.redis, "auth", PUBLISHES)
+        settings_store = SettingsStore(runtime.database)
+        await settings_store.ensure()
+        rules = SettingRules(settings_store, Envelope.load(settings.keys_dir), outbox)
+        runtime.serve(add_SettingServiceServicer_to_server, SettingServicer(rules))
         serve_jobs(runtime, executions)
+        runtime.background("outbox", outbox.relay)
         runtime.background("revocations", revocations.keep_announced)
         runtime.background("endings", partial(_heal, sessions))
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from cloudly_gateway.typedrequest.adapters import auth, baseos, cluster, deployment, image, service, task
+from cloudly_gateway.typedrequest.adapters import auth, baseos, cluster, deployment, image, service, setting, task
 from cloudly_gateway.typedrequest.calls import Calls
 from cloudly_gateway.typedrequest.fields import Fields
 
@@ -36,5 +36,9 @@ ADAPTERS: Mapping[str, Adapter] = {
     "getTaskExecutions": task.get_executions,
     "getTaskExecutionById": task.get_execution,
     "cancelTask": task.cancel,
+    "getSettings": setting.get_all,
+    "getSetting": setting.get,
+    "updateSettings": setting.update,
+    "clearSetting": setting.clear,
     "getBaseOsNodes": baseos.get_all,
 }
