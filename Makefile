@@ -63,6 +63,9 @@ lint: install ## format, lint, types, imports, contract
 format: install ## make the code look as lint wants it
 	@ruff format . && ruff check --fix-only . ; cd proto && buf format -w
 
+conformance: install ## the official OCI conformance program against the registry (needs Go)
+	@python -m tests.conformance
+
 bench: install web ## the measurements of bench/
 	@python -m bench
 
@@ -73,4 +76,4 @@ lock: $(BIN)/uv ## renew requirements.lock for what the members ask
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(addprefix --no-emit-package ,$(PACKAGES)) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) --extra s3 -o requirements.lock
 
-.PHONY: help install proto web up down reset demo test lint format bench docs lock
+.PHONY: help install proto web up down reset demo test lint format conformance bench docs lock

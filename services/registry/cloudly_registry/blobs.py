@@ -80,6 +80,11 @@ class Blobs:
         await self._store.transaction(work)
         return True
 
+    async def mount_from_any(self, image_id: str, digest: str) -> bool:
+        """Let a repository read a blob of whichever other one has it; False when none has."""
+        source = await self._store.holder_of(digest)
+        return bool(source) and await self.mount(image_id, source, digest)
+
     async def delete(self, image_id: str, digest: str) -> None:
         """Take a blob out of a repository.
 

@@ -79,8 +79,10 @@ class Manifests:
             self._cache.keep(digest, body)
         return Stored(media_type, digest, body)
 
-    async def put(self, image_id: str, reference: str, media_type: str, body: bytes, pushed_by: str) -> ManifestRow:
-        """Store a manifest under its digest and, if `reference` is a tag, move that there and tell of it.
+    async def put(
+        self, image_id: str, reference: str, media_type: str, body: bytes, pushed_by: str, tags: Sequence[str] = ()
+    ) -> ManifestRow:
+        """Store a manifest under its digest, move `reference`, if it is a tag, and `tags` there, and tell of it.
 
         Raises:
             ManifestInvalid: it is no manifest that can be kept.
@@ -100,8 +102,8 @@ class Manifests:
             if await self._store.manifest(image_id, digest, session) is None:
                 image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
             await self._store.put_manifest(row, body, session)
-            if not is_digest(reference):
-                await self._move_tag(image, reference, row, pushed_by, session)
+            for tag in tags if is_digest(reference) else (reference, *tags):
+                await self._move_tag(image, tag, row, pushed_by, session)
             await self._store.images.replace(image, session=session)
             crashpoint("registry.push.before_commit")
             return row

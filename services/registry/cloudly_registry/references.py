@@ -11,6 +11,7 @@ _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _DIGEST = re.compile(r"(?:sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})")
 _LONGEST_REPOSITORY = 255
+ALGORITHMS = ("sha256", "sha512")
 
 
 class Hash(Protocol):
@@ -41,9 +42,21 @@ def checked_reference(reference: str) -> str:
     """A tag or a digest. Raises DigestInvalid or, for neither, ManifestInvalid."""
     if is_digest(reference):
         return checked_digest(reference)
-    if not _TAG.fullmatch(reference):
-        raise ManifestInvalid("invalid tag", {"tag": reference[:200]})
-    return reference
+    return checked_tag(reference)
+
+
+def checked_tag(tag: str) -> str:
+    """The tag, if it is one. Raises ManifestInvalid."""
+    if not _TAG.fullmatch(tag):
+        raise ManifestInvalid("invalid tag", {"tag": tag[:200]})
+    return tag
+
+
+def checked_algorithm(algorithm: str) -> str:
+    """The algorithm, if digests of it are taken. Raises DigestInvalid."""
+    if algorithm not in ALGORITHMS:
+        raise DigestInvalid("unsupported digest algorithm", {"algorithm": algorithm[:50]})
+    return algorithm
 
 
 def is_digest(reference: str) -> bool:

@@ -67,6 +67,8 @@ class UploadDocument(Document):
     image_id: str
     object_key: str
     started_by: str
+    algorithm: str = "sha256"
+    """What the client said that its digest will be of; only a saving, the digest itself decides."""
 
 
 class Row(BaseModel):
@@ -236,6 +238,11 @@ class RegistryStore:
     async def delete_link(self, image_id: str, digest: str, session: Session) -> None:
         """Take a blob out of a repository."""
         await self.database.raw("links").delete_one({"_id": f"{image_id}/{digest}"}, session=session.raw)
+
+    async def holder_of(self, digest: str) -> str:
+        """The id of any image that has this blob; empty when none has."""
+        raw = await self.database.raw("links").find_one({"digest": digest}, {"image_id": 1})
+        return "" if raw is None else str(raw["image_id"])
 
     async def missing(self, collection: str, image_id: str, digests: Iterable[str], session: Session) -> list[str]:
         """Which of these digests have no row in `links` or `manifests` of the repository."""

@@ -63,6 +63,9 @@ class Access:
     refused: frozenset[tuple[str, str, str]] = field(default_factory=frozenset)
     """What was asked for and not granted: a new token would not help."""
 
+    pulls_anywhere: bool = False
+    """Whether no repository is closed to the bearer's pulls, whatever this token is for."""
+
     def allows(self, type: str, name: str, action: str) -> bool:
         """Whether the bearer may do this."""
         return (type, name, action) in self.granted
@@ -106,6 +109,7 @@ class AccessTokens:
             "jti": secrets.token_hex(8),
             "access": granted,
             "refused": refused,
+            "pulls_anywhere": _grants(identity, Scope("repository", "*", ("pull",)), "pull"),
         }
         return jwt.encode(claims, self._key, algorithm="EdDSA")
 
@@ -128,7 +132,13 @@ class AccessTokens:
             )
         except jwt.PyJWTError as error:
             raise Unauthorized("the token is invalid or its time is over") from error
-        access = Access(claims["sub"], claims["name"], _entries(claims["access"]), _entries(claims["refused"]))
+        access = Access(
+            claims["sub"],
+            claims["name"],
+            _entries(claims["access"]),
+            _entries(claims["refused"]),
+            pulls_anywhere=claims.get("pulls_anywhere", False),
+        )
         if len(self._verified) >= _REMEMBERED:
             self._verified.clear()
         self._verified[token] = access, float(claims["exp"])

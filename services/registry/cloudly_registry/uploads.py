@@ -45,10 +45,11 @@ class Uploads:
         self._blobs = blobs
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
-    async def start(self, image_id: str, started_by: str) -> UploadDocument:
+    async def start(self, image_id: str, started_by: str, algorithm: str = "sha256") -> UploadDocument:
         """Begin an upload; the record comes before the first byte, so that no byte is ever without one."""
         id = new_id()
-        document = UploadDocument(id=id, image_id=image_id, object_key=f"{PREFIX}{id[:2]}/{id}", started_by=started_by)
+        key = f"{PREFIX}{id[:2]}/{id}"
+        document = UploadDocument(id=id, image_id=image_id, object_key=key, started_by=started_by, algorithm=algorithm)
         created, _ = await self._store.uploads.insert(document)
         return created
 
@@ -73,7 +74,7 @@ class Uploads:
         """
         async with self._opened(upload) as stored:
             _check_start(stored, start)
-            await self._take(upload, stored, "sha256", pieces)
+            await self._take(upload, stored, upload.algorithm, pieces)
             crashpoint("registry.upload.after_append")
         await self._touch(upload)
         return stored.offset

@@ -6,7 +6,7 @@ from cloudly_kit.errors import NotFound
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.routes import Call
-from cloudly_registry.http.sending import send
+from cloudly_registry.http.sending import matches, send
 from cloudly_registry.references import checked_digest
 from cloudly_registry.store import Link
 
@@ -52,8 +52,11 @@ async def _link(call: Call, digest: str) -> Link:
 
 async def _send(call: Call, link: Link) -> web.StreamResponse:
     headers = {
+        "ETag": f'"{link.digest}"',
         "Docker-Content-Digest": link.digest,
         "Content-Type": "application/octet-stream",
         "Cache-Control": "max-age=31536000",
     }
+    if matches(call.request, link.digest):
+        return web.Response(status=304, headers=headers)
     return await send(call.request, call.parts.objects, link.key, link.size, headers)

@@ -4,12 +4,22 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from cloudly_registry.errors import ManifestTooLarge, ManifestUnknown, NameUnknown, SizeInvalid, Unsupported
+from cloudly_registry.errors import (
+    ManifestInvalid,
+    ManifestTooLarge,
+    ManifestUnknown,
+    NameUnknown,
+    SizeInvalid,
+    Unsupported,
+)
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.body import whole
 from cloudly_registry.http.routes import Call
+from cloudly_registry.http.sending import matches
 from cloudly_registry.manifest_format import MAX_MANIFEST_BYTES
-from cloudly_registry.references import checked_reference
+from cloudly_registry.references import checked_reference, checked_tag, is_digest
+
+_TAGS_AT_ONCE = 100
 
 
 async def get(call: Call) -> web.Response:
@@ -31,7 +41,7 @@ async def get(call: Call) -> web.Response:
             raise
         stored = await call.parts.manifests.get(again, reference)
     headers = {"Docker-Content-Digest": stored.digest, "ETag": f'"{stored.digest}"', "Content-Type": stored.media_type}
-    if stored.digest in call.request.headers.get("If-None-Match", ""):
+    if matches(call.request, stored.digest):
         return web.Response(status=304, headers=headers)
     return web.Response(body=stored.body, headers=headers)
 
@@ -40,6 +50,11 @@ async def put(call: Call) -> web.Response:
     """end-7: push a manifest."""
     access = authorised(call.request, call.parts, repository(call.name, "pull", "push"))
     reference = checked_reference(call.reference)
+    tags = list(dict.fromkeys(checked_tag(tag) for tag in call.request.query.getall("tag", [])))
+    if len(tags) > _TAGS_AT_ONCE:
+        raise ManifestInvalid(f"at most {_TAGS_AT_ONCE} tags at once", status=414)
+    if tags and not is_digest(reference):
+        raise ManifestInvalid("tags beside a tag: push by digest with ?tag=")
     try:
         body = await whole(call.request, MAX_MANIFEST_BYTES, call.parts.idle_seconds)
     except SizeInvalid as error:
@@ -47,7 +62,7 @@ async def put(call: Call) -> web.Response:
     image_id = await call.parts.images.id_for_push(call.name)
     media_type = call.request.headers.get("Content-Type", "")
     try:
-        row = await call.parts.manifests.put(image_id, reference, media_type, body, access.name)
+        row = await call.parts.manifests.put(image_id, reference, media_type, body, access.name, tags)
     except NameUnknown:
         call.parts.images.forget(call.name)
         raise NameUnknown(call.name) from None
@@ -57,7 +72,10 @@ async def put(call: Call) -> web.Response:
     }
     if row.subject:
         headers["OCI-Subject"] = row.subject
-    return web.Response(status=201, headers=headers)
+    response = web.Response(status=201, headers=headers)
+    if tags:
+        response.headers["OCI-Tag"] = ", ".join(tags)
+    return response
 
 
 async def delete(call: Call) -> web.Response:

@@ -33,6 +33,12 @@ async def send(
     return await _stream(request, store, key, size, headers)
 
 
+def matches(request: web.Request, digest: str) -> bool:
+    """Whether the client has it already: If-None-Match names this digest as its ETag, or any (RFC 9110 §13.1.2)."""
+    told = request.headers.get("If-None-Match", "")
+    return told.strip() == "*" or f'"{digest}"' in told
+
+
 async def _stream(
     request: web.Request, store: ObjectStore, key: str, size: int, headers: dict[str, str]
 ) -> web.StreamResponse:

@@ -10,21 +10,23 @@ from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.body import content_length, pieces
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
-from cloudly_registry.references import checked_digest, checked_repository
+from cloudly_registry.references import algorithm_of, checked_algorithm, checked_digest, checked_repository
 from cloudly_registry.store import UploadDocument
+from cloudly_registry.tokens import Access
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 
 
 async def start(call: Call) -> web.Response:
-    """end-4: begin an upload; end-4b: in this one request; end-11: mount from another repository."""
+    """end-4: begin an upload; end-4b: in this one request; end-4c: of another algorithm; end-11: mount."""
     access = authorised(call.request, call.parts, repository(call.name, "pull", "push"))
     query = call.request.query
     digest = checked_digest(query["digest"]) if "digest" in query else ""
     image_id = await call.parts.images.id_for_push(call.name)
-    if "mount" in query and await _mounted(call, image_id):
+    if "mount" in query and await _mounted(call, access, image_id):
         return _created(call.name, query["mount"])
-    upload = await call.parts.uploads.start(image_id, access.name)
+    algorithm = algorithm_of(digest) if digest else checked_algorithm(query.get("digest-algorithm", "sha256"))
+    upload = await call.parts.uploads.start(image_id, access.name, algorithm)
     if digest:
         await call.parts.uploads.finish(upload, digest, None, pieces(call.request, call.parts.idle_seconds))
         return _created(call.name, digest)
@@ -76,15 +78,14 @@ async def _upload(call: Call) -> UploadDocument:
     return await call.parts.uploads.get(await call.parts.images.id_of(call.name), call.reference)
 
 
-async def _mounted(call: Call, image_id: str) -> bool:
+async def _mounted(call: Call, access: Access, image_id: str) -> bool:
     query = call.request.query
     digest = checked_digest(query["mount"])
     source = query.get("from", "")
-    if not source:
-        return False
-    checked_repository(source)
     # Who may not read the source gets an ordinary upload, and does not learn whether the blob is there.
-    access = authorised(call.request, call.parts)
+    if not source:
+        return access.pulls_anywhere and await call.parts.blobs.mount_from_any(image_id, digest)
+    checked_repository(source)
     if not access.allows("repository", source, "pull"):
         return False
     source_id = await call.parts.images.id_of(source)
