@@ -3,6 +3,8 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cloudly_kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from cloudly_kit.hints import Hints
@@ -13,11 +15,21 @@ from cloudly_registry.references import checked_repository
 from cloudly_registry.store import ImageDocument, RegistryStore
 
 GONE = "registry.image"
-"""The hint that a repository was deleted; the payload is its name."""
+"""The hint that a repository was deleted, or opened or closed to the public; the payload is its name."""
 
 _REMEMBER_SECONDS = 30.0
 _REMEMBERED = 10_000
 _NAME_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What each request has to know of its repository."""
+
+    id: str
+    public: bool
+    until: float
+    """On the monotonic clock."""
 
 
 class Images:
@@ -27,7 +39,7 @@ class Images:
         self._store = store
         self._pins = pins
         self._hints = hints
-        self._ids: dict[str, tuple[str, float]] = {}
+        self._known: dict[str, _Known] = {}
 
     async def create(self, image: ImageDocument, request: RequestKey | None) -> ImageDocument:
         """Make a record by hand.
@@ -59,19 +71,38 @@ class Images:
 
     async def id_of(self, repository: str) -> str:
         """The id of a repository's record; empty when there is none. May be some seconds old."""
-        known = self._ids.get(repository)
-        if known and known[1] > time.monotonic():
-            return known[0]
-        image = await self._store.image_of(repository)
-        return self._remember(image) if image else ""
+        known = await self._look_up(repository)
+        return known.id if known else ""
+
+    async def is_public(self, repository: str) -> bool:
+        """Whether anyone may pull from a repository. May be some seconds old."""
+        known = await self._look_up(repository)
+        return known is not None and known.public
 
     async def id_for_push(self, repository: str) -> str:
         """The id of a repository's record, made by this push where it is missing."""
-        return await self.id_of(repository) or self._remember(await self._made(repository, ""))
+        return await self.id_of(repository) or self._remember(await self._made(repository, "")).id
 
     def forget(self, repository: str) -> None:
         """Look the repository up again next time."""
-        self._ids.pop(repository, None)
+        self._known.pop(repository, None)
+
+    async def update(self, image_id: str, fields: Mapping[str, object], etag: str) -> ImageDocument:
+        """Change a record.
+
+        Raises:
+            NotFound, StaleEtag: as the store.
+            AlreadyExists: the name is taken.
+        """
+
+        def mutate(found: ImageDocument) -> ImageDocument | None:
+            changed = found.model_copy(update=dict(fields))
+            return None if changed == found else changed
+
+        image = await self._store.images.change(image_id, mutate, etag=etag)
+        self.forget(image.repository)
+        await self._hints.publish(GONE, image.repository)
+        return image
 
     async def delete(self, image_id: str, etag: str) -> None:
         """Delete a repository with all that is in it.
@@ -91,18 +122,26 @@ class Images:
         await self._store.purge(image_id)
 
     async def follow(self) -> None:
-        """Forget what other replicas deleted, for ever."""
+        """Forget what other replicas deleted or changed, for ever."""
         async for repository in self._hints.subscribe(GONE):
             if repository:
                 self.forget(repository)
             else:
-                self._ids.clear()
+                self._known.clear()
 
-    def _remember(self, image: ImageDocument) -> str:
-        if len(self._ids) >= _REMEMBERED:
-            self._ids.clear()
-        self._ids[image.repository] = image.id, time.monotonic() + _REMEMBER_SECONDS
-        return image.id
+    async def _look_up(self, repository: str) -> "_Known | None":
+        known = self._known.get(repository)
+        if known is not None and known.until > time.monotonic():
+            return known
+        image = await self._store.image_of(repository)
+        return self._remember(image) if image else None
+
+    def _remember(self, image: ImageDocument) -> "_Known":
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        known = _Known(image.id, image.public, time.monotonic() + _REMEMBER_SECONDS)
+        self._known[image.repository] = known
+        return known
 
     async def _made(self, repository: str, workload_id: str) -> ImageDocument:
         checked_repository(repository)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key, timestamp, with_metadata
 from cloudly_kit.watches import watch_event
 
@@ -25,7 +26,11 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         """Make a record by hand."""
         asked = request.image
         document = ImageDocument(
-            name=asked.name, repository=asked.repository, description=asked.description, labels=dict(asked.labels)
+            name=asked.name,
+            repository=asked.repository,
+            description=asked.description,
+            labels=dict(asked.labels),
+            public=asked.public,
         )
         created = await self._images.create(document, request_key(request))
         return image_pb2.CreateImageResponse(image=image_message(created))
@@ -40,6 +45,19 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         return image_pb2.ListImagesResponse(
             images=[image_message(image) for image in page.items], next_page_token=page.next_page_token
         )
+
+    async def UpdateImage(self, request: image_pb2.UpdateImageRequest, context: Any) -> image_pb2.UpdateImageResponse:
+        """Change what people may set."""
+        present = image_message(await self._store.images.get(request.image.id))
+        wished = apply_mask(present, request.image, request.update_mask)
+        fields = {
+            "name": wished.name,
+            "labels": dict(wished.labels),
+            "description": wished.description,
+            "public": wished.public,
+        }
+        image = await self._images.update(request.image.id, fields, request.image.etag)
+        return image_pb2.UpdateImageResponse(image=image_message(image))
 
     async def DeleteImage(self, request: image_pb2.DeleteImageRequest, context: Any) -> image_pb2.DeleteImageResponse:
         """Delete a record with all that was pushed."""
@@ -80,6 +98,7 @@ def image_message(image: ImageDocument) -> image_pb2.Image:
         version_count=image.version_count,
         size_bytes=image.size_bytes,
         workload_id=image.workload_id,
+        public=image.public,
     )
     return with_metadata(message, image)
 

@@ -47,6 +47,8 @@ class ImageDocument(Document):
     repository: str
     description: str = ""
     workload_id: str = ""
+    public: bool = False
+    """Anyone may pull."""
     versions: list[Version] = []
     """Newest first, at most 100."""
     version_count: int = 0

@@ -6,7 +6,7 @@ Every replica holds the same service key, so each verifies what any of them sign
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ LIFETIME_SECONDS = 300
 _CLOCK_SKEW_SECONDS = 10
 _REMEMBERED = 10_000
 _LONGEST = 32_768
+ANONYMOUS = Identity(id="anonymous", name="anonymous", type="human", roles=())
+"""Who did not log in."""
+
 _PERMISSIONS = {"pull": "registry.pull", "push": "registry.push", "delete": "registry.delete"}
 _CATALOG = "registry:catalog:*"
 
@@ -86,17 +89,17 @@ class AccessTokens:
         self._issuer = issuer
         self._verified: dict[str, tuple[Access, float]] = {}
 
-    def issue(self, identity: Identity, scopes: Iterable[Scope]) -> str:
-        """A token with what of the scopes the identity's roles, and its API token, grant."""
+    def issue(self, identity: Identity, scopes: Iterable[Scope], public: Container[str] = ()) -> str:
+        """A token with what of the scopes the identity's roles, and its API token, grant; anyone pulls what is `public`."""
         now = int(time.time())
         granted, refused = [], []
         for scope in scopes:
             wanted = _expanded(scope)
-            given = tuple(action for action in wanted if _grants(identity, scope, action))
+            given = tuple(a for a in wanted if _grants(identity, scope, a) or (a == "pull" and scope.name in public))
             denied = tuple(action for action in wanted if action not in given)
             if given:
                 granted.append({"type": scope.type, "name": scope.name, "actions": given})
-            if denied:
+            if denied and identity is not ANONYMOUS:  # who logs in may be granted it
                 refused.append({"type": scope.type, "name": scope.name, "actions": denied})
         claims = {
             "iss": self._issuer,

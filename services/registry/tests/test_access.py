@@ -6,6 +6,7 @@ import time
 import aiohttp
 import jwt
 import pytest
+from cloudly.registry.v1 import image_pb2, image_pb2_grpc
 from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry
@@ -167,3 +168,45 @@ async def test_the_proxy_tells_the_address_for_the_limit_on_attempts(registry: R
     async with registry.http.get(f"{registry.base}/v2/token", auth=login, headers=headers) as answer:
         assert answer.status == 200
     assert registry.auth.asked[-1] == "203.0.113.7"
+
+
+async def set_public(registry: Registry, name: str, public: bool) -> None:
+    async with registry.harness.channel("registry", token=registry.auth.issue("admin")) as channel:
+        images = image_pb2_grpc.ImageServiceStub(channel)
+        listed = (await images.ListImages(image_pb2.ListImagesRequest(page_size=200))).images
+        wished = image_pb2.Image(id=next(i.id for i in listed if i.repository == name), public=public)
+        request = image_pb2.UpdateImageRequest(image=wished)
+        request.update_mask.paths.append("public")
+        assert (await images.UpdateImage(request)).image.public == public
+
+
+async def anonymous_token(registry: Registry, scope: str) -> str:
+    async with registry.http.get(f"{registry.base}/v2/token", params={"scope": scope}) as answer:
+        return str((await answer.json()).get("token", "")) if answer.status == 200 else ""
+
+
+async def test_a_public_repository_is_pulled_by_anyone_and_pushed_to_by_nobody_else(
+    client: Client, registry: Registry, name: str
+) -> None:
+    image, scope = Image(b"one"), f"repository:{name}:pull,push,delete repository:{name}/closed:pull"
+    await image.push(client, name, "v1")
+    await image.push(client, f"{name}/closed", "v1")
+    assert not await anonymous_token(registry, scope)
+    await set_public(registry, name, True)
+    headers = {"Authorization": "Bearer " + await anonymous_token(registry, scope)}
+    for method, path, status in (
+        ("GET", f"{name}/manifests/v1", 200),
+        ("GET", f"{name}/blobs/{digest_of(image.config)}", 200),
+        ("GET", f"{name}/tags/list", 200),
+        ("GET", f"{name}/referrers/{image.digest}", 200),
+        ("POST", f"{name}/blobs/uploads/", 401),
+        ("PUT", f"{name}/manifests/v2", 401),
+        ("DELETE", f"{name}/manifests/v1", 401),
+        ("GET", f"{name}/closed/manifests/v1", 401),
+        ("GET", "_catalog", 401),
+    ):
+        async with registry.http.request(method, f"{registry.base}/v2/{path}", headers=headers) as answer:
+            assert answer.status == status, (method, path)
+    assert (await registry.client("nobody").call("GET", f"/v2/{name}/manifests/v1")).status == 200
+    await set_public(registry, name, False)
+    assert not await anonymous_token(registry, scope)

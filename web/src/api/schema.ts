@@ -264,6 +264,7 @@ export interface components {
             repository?: string;
             readonly versions?: components["schemas"]["ImageVersion"][];
             readonly versionCount?: number;
+            readonly public?: boolean;
             /** Format: int64 */
             readonly sizeBytes?: string;
             readonly workloadId?: string;

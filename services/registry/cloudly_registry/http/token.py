@@ -12,19 +12,23 @@ from cloudly_registry.http.body import whole
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
 from cloudly_registry.peers import basic_credentials
-from cloudly_registry.tokens import LIFETIME_SECONDS, parse_scopes
+from cloudly_registry.tokens import ANONYMOUS, LIFETIME_SECONDS, parse_scopes
 
 _BASIC = 'Basic realm="Cloudly registry", charset="UTF-8"'
 _FORM_BYTES = 64 << 10
 
 
 async def get_token(call: Call) -> web.Response:
-    """GET: the login is in the Authorization header, the scopes in the query."""
+    """GET: the login is in the Authorization header, the scopes in the query; without a login, pulls of what is public."""
     header = call.request.headers.get("Authorization", "")
+    told = call.request.query.getall("scope", [])
     if not header:
-        raise Unauthorized("authentication required", challenge=_BASIC)
+        public = await _public(call, told)
+        if not public:
+            raise Unauthorized("authentication required", challenge=_BASIC)
+        return _token(call.parts.tokens.issue(ANONYMOUS, parse_scopes(told), public))
     username, password = basic_credentials(header)
-    return await _answer(call, username, password, call.request.query.getall("scope", []))
+    return await _answer(call, username, password, told)
 
 
 async def post_token(call: Call) -> web.Response:
@@ -47,7 +51,16 @@ async def _answer(call: Call, username: str, password: str, scopes: list[str]) -
         identity = await call.parts.logins.identify(username, password, remote_address(call.request))
     except (CredentialsInvalid, TokenExpired, TokenRevoked) as error:
         raise Unauthorized(error.message, challenge=_BASIC) from error
-    token = call.parts.tokens.issue(identity, parse_scopes(scopes))
+    return _token(call.parts.tokens.issue(identity, parse_scopes(scopes), await _public(call, scopes)))
+
+
+async def _public(call: Call, scopes: list[str]) -> set[str]:
+    """Which of the repositories that are asked for are open to anyone."""
+    names = {scope.name for scope in parse_scopes(scopes) if scope.type == "repository"}
+    return {name for name in names if await call.parts.images.is_public(name)}
+
+
+def _token(token: str) -> web.Response:
     issued = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     answer: dict[str, Any] = {
         "token": token,
