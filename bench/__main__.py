@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PROGRAMS = ("suite", "push", "auth")
+PROGRAMS = ("suite", "push", "auth", "registry")
 
 
 def main() -> int:

@@ -12,14 +12,11 @@ import base64
 import hashlib
 import json
 import os
-import select
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,13 +30,13 @@ from cloudly_kit.testing import Mongo, Redis, free_port, wait_for_port
 from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.testing import CONFIG, LAYER, running_registry
 
+from bench.http_rate import answers_a_second
+
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 MB = 1_000_000
 LAYERS = [size * MB for size in (20, 40, 60, 80, 100)]
 SMALL_LAYERS = [20_000] * 200
 TOGETHER = 8
-CONNECTIONS = 32
-MANIFEST_SECONDS = 1.5
 CHUNK = 32 << 10
 """As Go's clients send a body of unknown length."""
 ADMIN = "Basic " + base64.b64encode(b"admin:admin-password").decode()
@@ -166,7 +163,7 @@ def _round(side: Side, name: str) -> None:
     for what, reference in (("tag", "latest"), ("digest", digest)):
         for method in ("GET", "HEAD"):
             path = f"/v2/{name}/manifests/{reference}"
-            _keep(side, f"manifest {method} by {what}, 1/s", _rate(side.port, head, method, path))
+            _keep(side, f"manifest {method} by {what}, 1/s", answers_a_second(side.port, head, method, path))
     side.unlink_blobs()
     several = [Blob.fresh(20 * MB) for _ in range(TOGETHER)]
     with _measured(side, f"{TOGETHER} pushes at once, MB/s", 20 * MB * TOGETHER):
@@ -260,47 +257,6 @@ def _pull(port: int, head: dict[str, str], name: str, blobs: Sequence[Blob]) -> 
         if answer.status != 200 or received != len(blob.data):
             raise RuntimeError(f"pulled {received} of {len(blob.data)} bytes, status {answer.status}")
     connection.close()
-
-
-def _rate(port: int, head: dict[str, str], method: str, path: str) -> float:
-    """Answers a second over CONNECTIONS keep-alive connections, each with one request under way."""
-    lines = [
-        f"{method} {path} HTTP/1.1",
-        "Host: bench",
-        f"Accept: {OCI_MANIFEST}",
-        *(f"{name}: {value}" for name, value in head.items()),
-    ]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    sockets = {}
-    poll = select.epoll()
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", port))
-        connection.sendall(request)
-        sockets[connection.fileno()] = connection
-        poll.register(connection, select.EPOLLIN)
-    pending: dict[int, bytes] = defaultdict(bytes)
-    answered, deadline, began = 0, time.perf_counter() + MANIFEST_SECONDS, time.perf_counter()
-    while time.perf_counter() < deadline:
-        for number, _ in poll.poll(1):
-            pending[number] += sockets[number].recv(65536)
-            top, found, rest = pending[number].partition(b"\r\n\r\n")
-            if not found or len(rest) < (_length(top) if method == "GET" else 0):
-                continue
-            if not top.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(top.decode())
-            pending[number] = b""
-            answered += 1
-            sockets[number].send(request)
-    rate = answered / (time.perf_counter() - began)
-    for connection in sockets.values():
-        connection.close()
-    return rate
-
-
-def _length(head: bytes) -> int:
-    lowered = head.lower()
-    at = lowered.index(b"content-length:") + 15
-    return int(lowered[at:].split(b"\r\n", 1)[0])
 
 
 def _in_threads(count: int, work: Callable, inputs: Sequence) -> None:
