@@ -1,5 +1,6 @@
 """The entry point of the container image: `auth`, `auth-worker`, … run that process of the suite; `configure` makes what
-the containers share: the services' key pairs, the master key, and the configurations of Envoy and Traefik.
+the containers share: the services' key pairs, the master key, and the configurations of Envoy and Traefik; `admin` is
+what the owner of the host can do without a login (cloudly_auth/admin.py).
 
 A variable `<NAME>_FILE` of ours names a file whose content becomes `<NAME>`: secrets come as files, not in the environment.
 """
@@ -27,13 +28,18 @@ ACME = Path("/var/lib/traefik/acme.json")
 def main() -> None:
     """Run one process of the suite."""
     read_secret_files()
+    if sys.argv[1:2] == ["admin"]:
+        from cloudly_auth.admin import main as administer
+
+        administer(args=sys.argv[2:], prog_name="admin")
+        return
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if name == "configure":
         configure(PROXIES)
         return
     calls = {process.name: process.call for process in PROCESSES}
     if name not in calls:
-        sys.exit(f"usage: configure | {' | '.join(calls)}")
+        sys.exit(f"usage: configure | admin … | {' | '.join(calls)}")
     module, _, function = calls[name].partition(":")
     sys.argv = [name]
     getattr(importlib.import_module(module), function)()

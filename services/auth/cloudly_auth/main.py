@@ -6,6 +6,7 @@ from functools import partial
 
 from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
+from cloudly.auth.v1.invitation_pb2_grpc import add_InvitationServiceServicer_to_server
 from cloudly.auth.v1.setting_pb2_grpc import add_SettingServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
@@ -19,13 +20,16 @@ from cloudly_auth.attempts import Attempts
 from cloudly_auth.bootstrap import bootstrap_admin
 from cloudly_auth.config import Settings
 from cloudly_auth.events import PUBLISHES
+from cloudly_auth.invitation_store import InvitationStore
+from cloudly_auth.invitations import Invitations
 from cloudly_auth.jobs import TASKS, Parts
 from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
+from cloudly_auth.mail import Mail
 from cloudly_auth.passwords import Passwords
 from cloudly_auth.revocations import Revocations
 from cloudly_auth.service_tokens import ServiceTokens
-from cloudly_auth.servicers import ApiTokenServicer, AuthServicer, SettingServicer, UserServicer
+from cloudly_auth.servicers import ApiTokenServicer, AuthServicer, InvitationServicer, SettingServicer, UserServicer
 from cloudly_auth.sessions import Sessions
 from cloudly_auth.settings import Settings as SettingRules
 from cloudly_auth.settings_store import SettingsStore
@@ -77,6 +81,11 @@ async def serve(settings: Settings) -> None:
         await settings_store.ensure()
         rules = SettingRules(settings_store, Envelope.load(settings.keys_dir), outbox)
         runtime.serve(add_SettingServiceServicer_to_server, SettingServicer(rules))
+        invitation_store = InvitationStore(runtime.database)
+        await invitation_store.ensure()
+        mail = Mail(settings.mail_server, settings.public_origin) if settings.mail_server else None
+        invitations = Invitations(invitation_store, users, attempts, mail, settings.public_origin)
+        runtime.serve(add_InvitationServiceServicer_to_server, InvitationServicer(invitations, sessions))
         serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
         runtime.background("revocations", revocations.keep_announced)

@@ -1,7 +1,7 @@
 """People and machines: making, changing and removing them, and the rule that somebody can always administer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +23,10 @@ ROLES = (ADMIN, "operator", "viewer", "api")
 """The roles that can be given; `cluster` belongs to the identities of clusters."""
 
 
+Within = Callable[[str, Transaction], Awaitable[None]]
+"""Something to be written together with a user."""
+
+
 @dataclass(frozen=True)
 class NewUser:
     """What a user is made of."""
@@ -33,6 +37,8 @@ class NewUser:
     disabled: bool = False
     password: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    passwordless: bool = False
+    """A person who logs in through a provider only."""
 
 
 class Users:
@@ -45,8 +51,11 @@ class Users:
         # Within one process writers wait in line; only those of other replicas meet at the guard.
         self._in_line = asyncio.Lock()
 
-    async def create(self, wanted: NewUser, request: RequestKey | None = None) -> User:
+    async def create(self, wanted: NewUser, request: RequestKey | None = None, *, within: Within | None = None) -> User:
         """Make a user; a repeated request answers the one it made before.
+
+        `within` is called in the transaction that makes the user, with that user's id: what it writes is written
+        exactly if the user is made.
 
         Raises:
             InvalidArgument: the name, a role or the password is not allowed.
@@ -58,17 +67,27 @@ class Users:
             name=wanted.name,
             name_folded=names.folded(wanted.name),
             type="machine" if wanted.type == "machine" else "human",
-            roles=_ordered(wanted.roles),
+            roles=ordered(wanted.roles),
             disabled=wanted.disabled,
             password_hash=hashed,
             labels=dict(wanted.labels),
         )
         crashpoint("auth.users.create.before_write")
-        user, repeated = await self._store.users.insert(_derived(user), request=request)
+        user, repeated = await self._insert(_derived(user), request, within)
         crashpoint("auth.users.create.after_write")
         if not repeated:
             log.info("auth.user_created", user=user.id, name=user.name, roles=user.roles)
         return user
+
+    async def _insert(self, user: User, request: RequestKey | None, within: Within | None) -> tuple[User, bool]:
+        if within is None:
+            return await self._store.users.insert(user, request=request)
+
+        async def work(transaction: Transaction) -> tuple[User, bool]:
+            await within(user.id, transaction)
+            return await self._store.users.insert(user, session=transaction)
+
+        return await self._store.database.transaction(work)
 
     async def get(self, id: str) -> User:
         """The user.
@@ -86,8 +105,18 @@ class Users:
         """The users by name, machines included."""
         return await self._store.users.page([ROOT], request)
 
-    async def update(self, id: str, change: Callable[[User], User], *, password: str = "", etag: str = "") -> User:
+    async def update(
+        self,
+        id: str,
+        change: Callable[[User], User],
+        *,
+        password: str = "",
+        etag: str = "",
+        within: Within | None = None,
+    ) -> User:
         """Change a user; a new password, fewer roles or being disabled end the sessions there are.
+
+        `within` as in `create`.
 
         Raises:
             NotFound: there is none.
@@ -100,6 +129,8 @@ class Users:
         hashed = await self._passwords.hash(password) if password else ""
 
         async def work(transaction: Transaction) -> tuple[User, Ending | None]:
+            if within is not None:
+                await within(id, transaction)
             user = await self._current(id, etag, transaction)
             changed = change(user)
             changed = _derived(changed.model_copy(update={"password_hash": hashed or user.password_hash}))
@@ -204,21 +235,34 @@ class Users:
         )
 
 
+def role_problems(roles: tuple[str, ...]) -> list[str]:
+    """Why these roles cannot be given, as sentences; empty when they can."""
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        return [f"{', '.join(map(repr, unknown))} cannot be given; there are {', '.join(ROLES)}"]
+    return [] if roles else [f"must name at least one of {', '.join(ROLES)}"]
+
+
+def ordered(roles: tuple[str, ...]) -> list[str]:
+    """Each role once, the mightiest first."""
+    return [role for role in ROLES if role in roles]
+
+
 def _check(wanted: NewUser) -> None:
-    violations = [("user.roles", problem) for problem in _role_problems(wanted.roles)]
+    violations = [("user.roles", problem) for problem in role_problems(wanted.roles)]
     if refusal := names.refusal(wanted.name):
         violations.append(("user.name", refusal))
     if wanted.type == "machine":
         if wanted.password:
             violations.append(("user.password", "a machine has none: it uses tokens"))
-    elif problem := weakness(wanted.password, wanted.name):
+    elif not wanted.passwordless and (problem := weakness(wanted.password, wanted.name)):
         violations.append(("user.password", problem if wanted.password else "is required for a person"))
     if violations:
         raise InvalidArgument.of(*violations)
 
 
 def _check_change(changed: User, password: str) -> None:
-    violations = [("user.roles", problem) for problem in _role_problems(tuple(changed.roles))]
+    violations = [("user.roles", problem) for problem in role_problems(tuple(changed.roles))]
     if password and changed.type == "machine":
         violations.append(("user.password", "a machine has none: it uses tokens"))
     elif password and (problem := weakness(password, changed.name)):
@@ -227,17 +271,6 @@ def _check_change(changed: User, password: str) -> None:
         raise InvalidArgument.of(*violations)
 
 
-def _role_problems(roles: tuple[str, ...]) -> list[str]:
-    unknown = sorted(set(roles) - set(ROLES))
-    if unknown:
-        return [f"{', '.join(map(repr, unknown))} cannot be given; there are {', '.join(ROLES)}"]
-    return [] if roles else [f"must name at least one of {', '.join(ROLES)}"]
-
-
-def _ordered(roles: tuple[str, ...]) -> list[str]:
-    return [role for role in ROLES if role in roles]
-
-
 def _derived(user: User) -> User:
     able = user.type == "human" and not user.disabled and bool(user.password_hash)
-    return user.model_copy(update={"roles": _ordered(tuple(user.roles)), "enabled_admin": able and ADMIN in user.roles})
+    return user.model_copy(update={"roles": ordered(tuple(user.roles)), "enabled_admin": able and ADMIN in user.roles})

@@ -2,7 +2,8 @@
 
 from cloudly_auth.servicers.api_tokens import ApiTokenServicer
 from cloudly_auth.servicers.auth import AuthServicer
+from cloudly_auth.servicers.invitations import InvitationServicer
 from cloudly_auth.servicers.settings import SettingServicer
 from cloudly_auth.servicers.users import UserServicer
 
-__all__ = ["ApiTokenServicer", "AuthServicer", "SettingServicer", "UserServicer"]
+__all__ = ["ApiTokenServicer", "AuthServicer", "InvitationServicer", "SettingServicer", "UserServicer"]

@@ -56,7 +56,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         user = await self._logins.check(request.username, request.password, _remote())
         granted = await self._sessions.start(user, audience, _remote())
         return pb.LoginResponse(
-            identity=_message(granted.identity),
+            identity=identity_message(granted.identity),
             access_token=granted.access_token,
             refresh_token=granted.refresh_token,
         )
@@ -65,7 +65,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         """The next pair of tokens."""
         granted = await self._sessions.refresh(request.refresh_token)
         return pb.RefreshSessionResponse(
-            identity=_message(granted.identity),
+            identity=identity_message(granted.identity),
             access_token=granted.access_token,
             refresh_token=granted.refresh_token,
         )
@@ -81,7 +81,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
 
     async def GetIdentity(self, request: pb.GetIdentityRequest, context: Any) -> pb.GetIdentityResponse:
         """Who the caller is."""
-        return pb.GetIdentityResponse(identity=_message(caller().actor))
+        return pb.GetIdentityResponse(identity=identity_message(caller().actor))
 
     async def ExchangeToken(self, request: pb.ExchangeTokenRequest, context: Any) -> pb.ExchangeTokenResponse:
         """A short token for a machine's secret or an API token."""
@@ -91,7 +91,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
                 token, identity = await self._api_tokens.exchange(request.token, audience, _remote())
             else:
                 token, identity = await self._machines.exchange(request.token, audience)
-        return pb.ExchangeTokenResponse(identity=_message(identity), access_token=token)
+        return pb.ExchangeTokenResponse(identity=identity_message(identity), access_token=token)
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Any) -> pb.GetJwksResponse:
         """The public keys (RFC 7517, RFC 8037)."""
@@ -115,9 +115,9 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         if request.password.startswith(PREFIX):
             async with self._attempts.attempt(address=remote):
                 identity = await self._api_tokens.check_login(request.username, request.password, remote)
-            return pb.VerifyCredentialsResponse(identity=_message(identity))
+            return pb.VerifyCredentialsResponse(identity=identity_message(identity))
         user = await self._logins.check(request.username, request.password, remote)
-        return pb.VerifyCredentialsResponse(identity=_message(_of(user)))
+        return pb.VerifyCredentialsResponse(identity=identity_message(_of(user)))
 
     async def CreateClusterIdentity(
         self, request: pb.CreateClusterIdentityRequest, context: Any
@@ -154,7 +154,8 @@ def _of(user: User) -> Identity:
     return Identity(id=user.id, name=user.name, type=user.type, roles=tuple(user.roles))
 
 
-def _message(identity: Identity) -> pb.Identity:
+def identity_message(identity: Identity) -> pb.Identity:
+    """The identity as clients see it."""
     return pb.Identity(
         id=identity.id,
         name=identity.name,

@@ -1,0 +1,122 @@
+"""`cloudly-auth-admin`: what the owner of the host can do without a login. Works on the database itself.
+
+It reads the environment that auth reads (MONGODB_URL, CLOUDLY_KEYS_DIR, …); in a container the entry point of the image
+sets it: `python -m cloudly_local.container admin reset-password <user>`.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+from cloudly_kit import logs
+from cloudly_kit.crypto import Envelope
+from cloudly_kit.errors import DomainError, Unavailable
+from cloudly_kit.runtime import Runtime
+from pydantic import ValidationError
+
+from cloudly_auth.config import Settings
+from cloudly_auth.passwords import Passwords, weakness
+from cloudly_auth.recovery import generated_password, reset_password
+from cloudly_auth.revocations import Revocations
+from cloudly_auth.sessions import Sessions
+from cloudly_auth.signing_keys import KeyRing
+from cloudly_auth.store import AuthStore, User
+from cloudly_auth.tokens import LONGEST_LIFETIME, Tokens
+from cloudly_auth.users import Users
+
+NOT_THE_HOST = (
+    "this has to run on Cloudly's host, as the user that runs Cloudly: {reason}\n"
+    "In containers: `docker compose exec auth python -m cloudly_local.container admin reset-password <user>`.\n"
+    "Elsewhere: with the environment of auth (MONGODB_URL, MONGODB_NAME, REDIS_URL, CLOUDLY_DATA_DIR or CLOUDLY_KEYS_DIR)."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Administer Cloudly's users on the host, without a login."""
+
+
+@main.command("reset-password")
+@click.argument("user")
+@click.option("--generate", is_flag=True, help="Make a password and print it, this once, instead of asking for one.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--admin", is_flag=True, help="Give the role admin too.")
+def reset_password_command(user: str, generate: bool, password_stdin: bool, admin: bool) -> None:
+    """Set a user's password, enable them, and end their sessions."""
+    if generate and password_stdin:
+        raise click.UsageError("--generate and --password-stdin exclude each other")
+    settings = _settings()
+    password = generated_password() if generate else _asked(user, from_stdin=password_stdin)
+
+    async def work(users: Users) -> User:
+        return await reset_password(users, user, password, admin=admin)
+
+    changed = asyncio.run(_with_users(settings, work))
+    click.echo(f"{changed.name} has a new password, is enabled and has the roles {', '.join(changed.roles)}.")
+    click.echo("Sessions that were open are over.")
+    if generate:
+        click.echo(f"Password (shown this once): {password}")
+
+
+def _asked(user: str, *, from_stdin: bool) -> str:
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("New password", hide_input=True, confirmation_prompt="Once more")
+    if problem := weakness(password, user):
+        raise click.ClickException(f"the password {problem}")
+    return str(password)
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
+        raise click.ClickException(problems) from error
+    # Whoever can read auth's own key can make tokens anyway; without it this is some other machine, or another user.
+    key = settings.keys_dir / "auth.key"
+    try:
+        key.open("rb").close()
+    except OSError as error:
+        reason = NOT_THE_HOST.format(reason=f"{key} cannot be read ({error.strerror})")
+        raise click.ClickException(reason) from error
+    return settings
+
+
+async def _with_users(settings: Settings, work: Callable[[Users], Awaitable[User]]) -> User:
+    logs.configure("auth-admin", "error")
+    passwords = Passwords(1)
+
+    async def nobody(*_: Any) -> Any:
+        raise AssertionError("no token is verified here")
+
+    try:
+        async with Runtime("auth", settings, fetch_keys=nobody, is_revoked=nobody) as runtime:
+            await runtime.database.ping()
+            store = AuthStore(runtime.database)
+            await store.ensure()
+            keys = KeyRing(runtime.database, Envelope.load(settings.keys_dir), longest_token=LONGEST_LIFETIME)
+            sessions = Sessions(
+                store,
+                Tokens(settings.public_origin, keys),
+                Revocations(store, runtime.redis),
+                idle=timedelta(days=settings.session_idle_days),
+                longest=timedelta(days=settings.session_days),
+            )
+            users = Users(store, passwords, sessions)
+            await users.open()
+            return await work(users)
+    except Unavailable as error:
+        raise click.ClickException(NOT_THE_HOST.format(reason=error.message)) from error
+    except DomainError as error:
+        raise click.ClickException(error.message) from error
+    finally:
+        passwords.close()
+
+
+if __name__ == "__main__":
+    main()
