@@ -1,8 +1,9 @@
 """Secrets at rest: envelope encryption with AES-256-GCM (NIST SP 800-38D).
 
 Each record has a data key of its own, wrapped by a master key; the context (what the record is) is authenticated with it,
-so that a sealed value moved to another record does not open. Master keys come from CLOUDLY_MASTER_KEY (base64 of 32 bytes)
-or from `<keys dir>/master.json`: {"current": id, "keys": {id: base64}}; the file is made at the first use.
+so that a sealed value moved to another record does not open. Master keys come from CLOUDLY_MASTER_KEY (base64 of 32 bytes),
+from what CLOUDLY_MASTER_KEY_COMMAND prints (the same; run once a process, without a shell), or from
+`<keys dir>/master.json`: {"current": id, "keys": {id: base64}}; the file is made at the first use.
 """
 
 import base64
@@ -10,7 +11,10 @@ import binascii
 import json
 import os
 import secrets
+import shlex
+import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +27,9 @@ NONCE_BYTES = 12
 FILE = "master.json"
 VARIABLE = "CLOUDLY_MASTER_KEY"
 ENVIRONMENT_KEY_ID = "environment"
+COMMAND_VARIABLE = "CLOUDLY_MASTER_KEY_COMMAND"
+COMMAND_KEY_ID = "command"
+COMMAND_SECONDS = 30
 
 
 class CannotOpen(Exception):
@@ -49,19 +56,19 @@ class Envelope:
 
     @classmethod
     def load(cls, keys_dir: Path) -> Self:
-        """From the environment, else from the keys directory, where a key is made if there is none.
+        """From the environment, from a command, else from the keys directory, where a key is made if there is none.
 
         Raises:
-            ValueError: the key or the file is malformed.
+            ValueError: the key or the file is malformed, the command fails, or both variables are set.
         """
-        given = os.environ.get(VARIABLE, "")
+        given, id_ = _given()
         path = keys_dir / FILE
         if not given and not path.exists():
             make_master_key(path)
         keys, current = _read(path) if path.exists() else ({}, "")
         if given:
             # What the file's keys sealed before stays readable, and is re-wrapped by the next rotation.
-            keys, current = {**keys, ENVIRONMENT_KEY_ID: _decoded(given, VARIABLE)}, ENVIRONMENT_KEY_ID
+            keys, current = {**keys, id_: _decoded(given, f"the {id_}'s master key")}, id_
         return cls(keys, current)
 
     def seal(self, plain: bytes, context: str) -> Sealed:
@@ -112,6 +119,26 @@ def make_master_key(path: Path) -> None:
         pass
     finally:
         building.unlink()
+
+
+def _given() -> tuple[str, str]:
+    """The key that was configured, and its id; empty where none was."""
+    given, command = os.environ.get(VARIABLE, ""), os.environ.get(COMMAND_VARIABLE, "")
+    if given and command:
+        raise ValueError(f"set {VARIABLE} or {COMMAND_VARIABLE}, not both")
+    return (_printed(command), COMMAND_KEY_ID) if command else (given, ENVIRONMENT_KEY_ID)
+
+
+@cache
+def _printed(command: str) -> str:
+    """What the command prints. No shell reads it; neither its output nor what it complains about is repeated."""
+    try:
+        done = subprocess.run(shlex.split(command), capture_output=True, timeout=COMMAND_SECONDS, check=False)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise ValueError(f"{COMMAND_VARIABLE} cannot be run: {type(error).__name__}") from None
+    if done.returncode or not done.stdout.strip():
+        raise ValueError(f"{COMMAND_VARIABLE} ended with {done.returncode} and printed {len(done.stdout)} bytes")
+    return done.stdout.decode("ascii", "replace").strip()
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], str]:

@@ -67,3 +67,27 @@ def test_a_malformed_key_file_is_refused_and_left_as_it_is(tmp_path, monkeypatch
     with pytest.raises(ValueError, match="master keys"):
         Envelope.load(tmp_path)
     assert (tmp_path / "master.json").read_text() == content
+
+
+def test_a_master_key_comes_from_a_command_that_no_shell_reads(tmp_path, monkeypatch):
+    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
+    key = base64.b64encode(b"c" * 32).decode()
+    monkeypatch.setenv("CLOUDLY_MASTER_KEY_COMMAND", f"printf '%s\\n' {key}")
+    sealed = Envelope.load(tmp_path).seal(b"secret", "x")
+    assert Envelope({"command": b"c" * 32}, "command").open(sealed, "x") == b"secret"
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("CLOUDLY_MASTER_KEY_COMMAND", f"echo {key}; touch {tmp_path}/made")
+    with pytest.raises(ValueError, match="base64"):
+        Envelope.load(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_fails_stops_the_start_and_its_output_is_not_repeated(tmp_path, monkeypatch):
+    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
+    monkeypatch.setenv("CLOUDLY_MASTER_KEY_COMMAND", "sh -c 'echo canary; exit 3'")
+    with pytest.raises(ValueError, match="ended with 3") as refused:
+        Envelope.load(tmp_path)
+    assert "canary" not in str(refused.value)
+    monkeypatch.setenv("CLOUDLY_MASTER_KEY", base64.b64encode(b"e" * 32).decode())
+    with pytest.raises(ValueError, match="not both"):
+        Envelope.load(tmp_path)

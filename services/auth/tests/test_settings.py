@@ -114,9 +114,16 @@ async def test_an_owner_learns_of_a_change_at_once_in_all_its_processes(auth, ha
         async with asyncio.timeout(10):
             while [await view.get("hetznerToken") for view in views] != [TOKEN, TOKEN]:
                 await asyncio.sleep(0.02)
+            while await auth_outbox(auth, one).count_documents({}):
+                await asyncio.sleep(0.05)
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+
+
+def auth_outbox(auth, process: Runtime) -> Any:
+    """The rows of auth's outbox: one that its reader has is removed."""
+    return process.database.client[f"{auth.settings.mongodb_name}_auth"]["_outbox"]
 
 
 @pytest.mark.parametrize(

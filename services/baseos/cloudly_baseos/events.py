@@ -5,5 +5,5 @@ from collections.abc import Mapping
 PUBLISHES: Mapping[str, tuple[str, ...]] = {}
 """Topic -> the services that read it. Baseos has no news for others yet."""
 
-HEARS: Mapping[str, tuple[str, ...]] = {}
-"""Service -> the topics read from it. Baseos lives by what devices report and needs nobody's news yet."""
+HEARS: Mapping[str, tuple[str, ...]] = {"auth": ("settings.changed.baseos",)}
+"""Service -> the topics read from it."""

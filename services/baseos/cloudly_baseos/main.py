@@ -2,11 +2,13 @@
 
 from cloudly.baseos.v1 import node_pb2_grpc
 from cloudly_kit import jobs
+from cloudly_kit.events import EventReader
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime, run
+from cloudly_kit.settings_view import SettingsView
 
 from cloudly_baseos.config import Settings
-from cloudly_baseos.events import PUBLISHES
+from cloudly_baseos.events import HEARS, PUBLISHES
 from cloudly_baseos.jobs import TASKS
 from cloudly_baseos.join_tokens import JoinTokens
 from cloudly_baseos.nodes import Nodes
@@ -33,6 +35,11 @@ async def serve(settings: Settings) -> None:
         )
         jobs.serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
+        view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
+        runtime.background("settings", view.run)
+        for source in HEARS:
+            reader = EventReader(runtime.database, runtime.redis, source=source, group=NAME, handlers=view.handlers())
+            runtime.background(f"events-{source}", reader.run)
         await runtime.run()
 
 

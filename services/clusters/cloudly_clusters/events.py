@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from cloudly.registry.v1 import push_pb2
 from cloudly_kit.events import Event
+from cloudly_kit.settings_view import SettingsView
 from cloudly_kit.store import Session
 
 from cloudly_clusters.pushes import Pushes
@@ -11,14 +12,14 @@ from cloudly_clusters.pushes import Pushes
 PUBLISHES: Mapping[str, tuple[str, ...]] = {}
 """Topics by their readers; clusters publishes none yet."""
 
-HEARS: Mapping[str, tuple[str, ...]] = {"registry": ("image.pushed",)}
+HEARS: Mapping[str, tuple[str, ...]] = {"registry": ("image.pushed",), "auth": ("settings.changed.clusters",)}
 """Topics by the service that publishes them."""
 
 
-def handlers(pushes: Pushes) -> Mapping[str, Callable[[Event, Session], Awaitable[None]]]:
+def handlers(pushes: Pushes, settings: SettingsView) -> Mapping[str, Callable[[Event, Session], Awaitable[None]]]:
     """What to do about each topic heard."""
 
     async def image_pushed(event: Event, session: Session) -> None:
         await pushes.image_pushed(event.payload(push_pb2.ImagePushed), session)
 
-    return {"image.pushed": image_pushed}
+    return {"image.pushed": image_pushed, **settings.handlers()}

@@ -5,6 +5,7 @@ from cloudly.coreflow.v1 import coreflow_pb2_grpc
 from cloudly_kit.events import EventReader
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.runtime import Runtime, run
+from cloudly_kit.settings_view import SettingsView
 
 from cloudly_clusters import events
 from cloudly_clusters.clusters import Clusters
@@ -63,7 +64,9 @@ async def serve(settings: Settings) -> None:
         serve_jobs(runtime, executions)
 
         pushes = Pushes(store, workloads, runtime.hints)
-        handlers = events.handlers(pushes)
+        view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
+        handlers = events.handlers(pushes, view)
+        runtime.background("settings", view.run)
         runtime.background("pushes", pushes.run)
         for source in events.HEARS:
             reader = EventReader(runtime.database, runtime.redis, source=source, group=NAME, handlers=handlers)
