@@ -25,6 +25,7 @@ from cloudly_registry.manifest_format import IMAGE_CONFIGS, Manifest, parse, pla
 from cloudly_registry.pins import Pins
 from cloudly_registry.references import algorithm_of, digest_of, is_digest
 from cloudly_registry.store import ImageDocument, ManifestRow, RegistryStore, Version
+from cloudly_registry.tag_reads import TagReads
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class Manifests:
         self._outbox = outbox
         self._hints = hints
         self._cache = cache
+        self._tag_reads = TagReads(store)
 
     async def get(self, image_id: str, reference: str) -> Stored:
         """The manifest that a tag or digest means. Raises ManifestUnknown."""
@@ -67,7 +69,7 @@ class Manifests:
             digest = reference
         else:
             # Asked each time: a tag that was moved through another replica is seen at once.
-            tag = await self._store.tag(image_id, reference)
+            tag = await self._tag_reads.read(image_id, reference)
             if tag is None:
                 raise ManifestUnknown(reference)
             digest, media_type = tag.version.digest, tag.version.media_type
