@@ -10,6 +10,7 @@ ABOUT = {
     "reset": "Stop it and delete its data (asks first).",
     "logs": "Show what the processes on this machine wrote.",
     "config": "List every environment variable: meaning, value, source, default.",
+    "admin": "Administer users without a login: `cloudly admin reset-password <user>`.",
 }
 
 

@@ -7,7 +7,7 @@ import click
 from cloudly_cli import contract, local
 from cloudly_cli.failures import Failure
 
-_HERE = ("up", "down", "reset", "logs", "config")
+_HERE = ("up", "down", "reset", "logs", "config", "admin")
 _BY_HAND = ("login", "logout", "context", "status", "version", "completion")
 
 

@@ -240,7 +240,8 @@ export class App extends LitElement {
     const { pathname, search } = location;
     const query = new URLSearchParams(search);
     const loggedIn = session.identity !== undefined;
-    if (!loggedIn && pathname !== "/login") {
+    const invited = pathname === "/invite";
+    if (!loggedIn && pathname !== "/login" && !invited) {
       navigate(`/login?${new URLSearchParams({ next: pathname + search }).toString()}`, "replace");
       return;
     }
@@ -250,7 +251,10 @@ export class App extends LitElement {
     }
     const found = match(routes, pathname);
     try {
-      if (!loggedIn) {
+      if (invited) {
+        await import("./views/invite/invite");
+        if (visit === this.visit) this.enter("", html`<cl-invite></cl-invite>`);
+      } else if (!loggedIn) {
         await import("./views/login/login");
         if (visit === this.visit) this.enter("", html`<cl-login></cl-login>`);
       } else if (found) {

@@ -6,6 +6,7 @@
     logs/<process>.log         everything a process said; the older part in <process>.log.1
     run/lock                   held (flock) by the supervisor while it lives
     run/suite.json             who the supervisor is, the address, and the state of every process
+    run/stores.json            the URLs of the database and of Redis, 0600: for `cloudly admin`
     run/<process>.pid          who a process is: pid, start time, boot, command line
     run/envoy.yaml, traefik.yaml, routes.yaml, redis.conf      rendered at each start
     run/<service>.sock         gRPC; in a short directory elsewhere where this path would be too long
@@ -82,6 +83,11 @@ class Layout:
     def suite(self) -> Path:
         """The state of the suite, written by the supervisor."""
         return self.run / "suite.json"
+
+    @property
+    def stores(self) -> Path:
+        """Where the database and Redis of the suite that runs are, with their passwords."""
+        return self.run / "stores.json"
 
     @property
     def greeted(self) -> Path:

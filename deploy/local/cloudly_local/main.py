@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from cloudly_local import config_table, log_files
+from cloudly_local import config_table, host_admin, log_files
 from cloudly_local.config import LocalSettings
 from cloudly_local.journal import Journal
 from cloudly_local.layout import ForeignDirectoryError, Layout
@@ -127,6 +127,17 @@ def logs_command(name: str | None, follow: bool, lines: int, data: Path) -> None
             asyncio.run(go_on())
         except KeyboardInterrupt:
             click.echo()
+
+
+@main.command("admin", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@data_option
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def admin_command(data: Path, arguments: tuple[str, ...]) -> None:
+    """Administer users without a login: `admin [--data DIRECTORY] reset-password USER`."""
+    try:
+        sys.exit(host_admin.run(Layout.at(data), arguments))
+    except host_admin.CannotAdministerError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command("config")

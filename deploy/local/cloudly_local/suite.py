@@ -1,5 +1,6 @@
 """What a suite is made of on this machine: settings, ports, servers, processes and their environments. Nothing runs yet."""
 
+import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from cloudly_local import probes, proxies, servers
 from cloudly_local.config import LocalSettings
 from cloudly_local.layout import Layout, web_directory
 from cloudly_local.ports import free_loopback_ports
+from cloudly_local.proc import write_atomically
 from cloudly_local.processes import PRELOADED, PROCESSES, S3_MODULES, PythonProcess
 
 INNER_PORTS = ("mongo", "redis", "gateway", "registry-http", "envoy", "envoy-admin", "ping")
@@ -101,6 +103,7 @@ def assemble(
         services={name: f"unix:{sockets}/{name}.sock" for name in SERVICES},
     )
     proxies.write(layout.run, addresses, settings, layout.data / "acme.json")
+    write_atomically(layout.stores, json.dumps(urls))
     last = tuple(process.name for process in processes if process.http)
     own.append(servers.envoy(layout.run / "envoy.yaml", ports["envoy-admin"], last))
     own.append(servers.traefik(layout.run / "traefik.yaml", ports["ping"], last))

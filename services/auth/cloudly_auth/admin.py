@@ -1,7 +1,7 @@
 """`cloudly-auth-admin`: what the owner of the host can do without a login. Works on the database itself.
 
-It reads the environment that auth reads (MONGODB_URL, CLOUDLY_KEYS_DIR, …); in a container the entry point of the image
-sets it: `python -m cloudly_local.container admin reset-password <user>`.
+It reads the environment that auth reads (MONGODB_URL, CLOUDLY_KEYS_DIR, …). `cloudly admin` sets it for a suite on this
+machine, in a container the image's entry point does: `python -m cloudly_local.container admin reset-password <user>`.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from cloudly_auth.users import Users
 
 NOT_THE_HOST = (
     "this has to run on Cloudly's host, as the user that runs Cloudly: {reason}\n"
+    "A suite on this machine: `cloudly admin --data <its data directory> reset-password <user>`.\n"
     "In containers: `docker compose exec auth python -m cloudly_local.container admin reset-password <user>`.\n"
     "Elsewhere: with the environment of auth (MONGODB_URL, MONGODB_NAME, REDIS_URL, CLOUDLY_DATA_DIR or CLOUDLY_KEYS_DIR)."
 )

@@ -13,8 +13,22 @@ export async function logout(accessToken: string): Promise<void> {
   if (!response.ok) throw await problemOf(response);
 }
 
-async function post(path: string, body: unknown): Promise<TokenPair> {
+/** What a one-time link is for. */
+export interface Invitation {
+  name: string;
+  kind: "INVITE" | "RESET";
+}
+
+export const lookUpInvitation = (token: string): Promise<Invitation> => post("/api/v1/auth/invitations/look-up", { token });
+
+/** Uses a link up. A new user is logged in at once; undefined after a reset, which a login follows. */
+export async function acceptInvitation(token: string, password: string): Promise<TokenPair | undefined> {
+  const pair = await post<Partial<TokenPair>>("/api/v1/auth/invitations/accept", { token, password });
+  return pair.accessToken ? (pair as TokenPair) : undefined;
+}
+
+async function post<Answer = TokenPair>(path: string, body: unknown): Promise<Answer> {
   const response = await send(path, { method: "POST", body }, "");
   if (!response.ok) throw await problemOf(response);
-  return (await response.json()) as TokenPair;
+  return (await response.json()) as Answer;
 }

@@ -49,6 +49,11 @@ export class Session extends EventTarget implements TokenSource {
     this.write(await this.calls.login(username, password));
   }
 
+  /** Goes on with tokens that were had in another way than by a password. */
+  enter(pair: TokenPair): void {
+    this.write(pair);
+  }
+
   async logout(): Promise<void> {
     const token = this.current();
     this.storage.removeItem(KEY);

@@ -1,0 +1,138 @@
+// The page behind an invitation or a reset link: choose a password. The link's secret stands behind the # of the address.
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
+
+import { acceptInvitation, lookUpInvitation, type Invitation } from "../../api/auth";
+import { ApiError, asApiError } from "../../api/errors";
+import type { FormField } from "../../elements/form-field";
+import "../../elements/form-field";
+import { icon } from "../../elements/icon";
+import "../../elements/problem-box";
+import { navigate } from "../../router";
+import { session } from "../../state/world";
+import { shared } from "../../styles/shared";
+
+@customElement("cl-invite")
+export class Invite extends LitElement {
+  @state() private invitation: Invitation | undefined;
+  @state() private mismatch = "";
+  @state() private busy = false;
+  @state() private done = false;
+  @state() private error: ApiError | undefined;
+  @query("#password") private passwordField!: FormField;
+  @query("#again") private againField!: FormField;
+  private token = "";
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        place-items: center;
+        min-height: 100vh;
+        padding: var(--gap-5);
+      }
+      .box {
+        display: grid;
+        gap: var(--gap-5);
+        width: min(348px, 100%);
+      }
+      .brand {
+        display: grid;
+        justify-items: center;
+        gap: var(--gap-3);
+        text-align: center;
+      }
+      .brand span {
+        display: grid;
+        place-items: center;
+        width: 44px;
+        height: 44px;
+        border-radius: 11px;
+        background: var(--accent-fill);
+        color: #fff;
+      }
+      h1 {
+        font-size: var(--size-title);
+        font-weight: 630;
+      }
+      form {
+        display: grid;
+        gap: var(--gap-4);
+        padding: var(--gap-5);
+      }
+      button {
+        height: 36px;
+      }
+    `,
+  ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    document.title = "Choose a password · Cloudly";
+    this.token = location.hash.slice(1);
+    void this.look();
+  }
+
+  override render(): TemplateResult {
+    const { invitation } = this;
+    const resets = invitation?.kind === "RESET";
+    return html`<div class="box">
+      <div class="brand">
+        <span>${icon("logo", 28)}</span>
+        <h1>${invitation && !resets ? "Welcome to Cloudly" : "Choose a password"}</h1>
+        ${invitation ? html`<p class="muted">You will log in as <strong>${invitation.name}</strong>.</p>` : nothing}
+      </div>
+      ${this.done ? html`<p>Your new password is set. <a href="/login">Log in</a></p>` : invitation ? this.renderForm() : html`<cl-problem .error=${this.error}></cl-problem>`}
+    </div>`;
+  }
+
+  private renderForm(): TemplateResult {
+    const weak = this.error?.violations.get("password") ?? "";
+    return html`<form class="panel" @submit=${this.submit}>
+      <cl-field id="password" label="Password" type="password" autocomplete="new-password" hint="At least 10 characters." .violation=${weak}></cl-field>
+      <cl-field id="again" label="Once more" type="password" autocomplete="new-password" .violation=${this.mismatch}></cl-field>
+      ${weak ? nothing : html`<cl-problem .error=${this.error}></cl-problem>`}
+      <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy ? "Setting…" : "Set password"}</button>
+    </form>`;
+  }
+
+  private async look(): Promise<void> {
+    try {
+      this.invitation = await lookUpInvitation(this.token);
+    } catch (error) {
+      this.error = asApiError(error);
+    }
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy) return;
+    const password = this.passwordField.value;
+    this.error = undefined;
+    this.mismatch = password === this.againField.value ? "" : "is not the same";
+    if (this.mismatch !== "") return;
+    this.busy = true;
+    try {
+      const pair = await acceptInvitation(this.token, password);
+      // Used up: it need not stay in the history.
+      history.replaceState(null, "", "/invite");
+      if (pair) {
+        session.enter(pair);
+        navigate("/", "replace");
+      } else {
+        this.done = true;
+      }
+    } catch (error) {
+      this.error = asApiError(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-invite": Invite;
+  }
+}
