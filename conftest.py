@@ -7,6 +7,15 @@ import pytest
 pytest_plugins = ["cloudly_kit.testing", "tests.dockerd"]
 
 
+LONGEST_FIRST = ("e2e", "docker")
+"""Marks of tests that mostly wait: started first, they are done when the others are."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files by how long they take, so that no worker is left alone with the longest one at the end."""
+    items.sort(key=lambda item: next((i for i, mark in enumerate(LONGEST_FIRST) if item.get_closest_marker(mark)), 9))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where nothing may be skipped (CI), a skipped test fails the run."""
