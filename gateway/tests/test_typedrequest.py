@@ -5,7 +5,7 @@ import json
 
 import pytest
 import websockets
-from cloudly.auth.v1 import auth_pb2
+from cloudly.auth.v1 import auth_pb2, setting_pb2
 from cloudly.baseos.v1 import node_pb2 as baseos_pb2
 from cloudly.clusters.v1 import cluster_pb2, deployment_pb2, node_pb2, workload_pb2
 from cloudly.executions.v1 import execution_pb2
@@ -461,3 +461,25 @@ def test_bytes_are_read_in_all_three_forms(value):
 def test_what_is_no_bytes_is_refused(value):
     with pytest.raises(InvalidArgument):
         Fields({"data": value}).data("data")
+
+
+async def test_settings_are_masked_records_of_texts_and_new_values_are_not_written_back(gateway):
+    masked = setting_pb2.Setting(key="hetznerToken", set=True, value="****WXYZ", secret=True)
+    gateway.services.answers["ListSettings"] = setting_pb2.ListSettingsResponse(
+        settings=[masked, setting_pb2.Setting(key="cloudflareToken")]
+    )
+    gateway.services.answers["GetSetting"] = setting_pb2.GetSettingResponse(setting=masked)
+    answer = await call(gateway, "getSettings", "admin")
+    assert answer["response"] == {"settings": {"hetznerToken": "****WXYZ"}}
+    answer = await call(gateway, "getSetting", "admin", key="hetznerToken")
+    assert answer["response"] == {"value": "****WXYZ"}
+    answer = await call(gateway, "updateSettings", "admin", updates={"hetznerToken": "canary", "awsRegion": ""})
+    assert answer["response"]["success"] is True
+    assert "canary" not in json.dumps(answer)
+    sent = {update.key: update.value for update in gateway.services.last("UpdateSettings").updates}
+    assert sent == {"hetznerToken": "canary", "awsRegion": ""}
+    answer = await call(gateway, "clearSetting", "admin", key="hetznerToken")
+    assert answer["response"]["success"] is True
+    assert gateway.services.last("ClearSetting").key == "hetznerToken"
+    answer = await call(gateway, "updateSettings", "admin", updates={"hetznerToken": 5})
+    assert answer["error"]["text"] == "updates.hetznerToken: must be a text"

@@ -9,7 +9,18 @@ from cloudly_kit.errors import DomainError
 from cloudly_kit.validation import json_path
 
 SECRETS = frozenset(
-    {"identity", "jwt", "password", "token", "nodeToken", "secretAccessKey", "secret", "authInfo", "refreshToken"}
+    {
+        "identity",
+        "jwt",
+        "password",
+        "token",
+        "nodeToken",
+        "secretAccessKey",
+        "secret",
+        "authInfo",
+        "refreshToken",
+        "updates",
+    }
 )
 """Arguments that are never written back, wherever they stand in a request."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from cloudly.auth.v1 import auth_pb2, user_pb2
+from cloudly.auth.v1 import auth_pb2, setting_pb2, setting_pb2_grpc, user_pb2
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing, KeyState
@@ -238,6 +238,28 @@ async def test_a_rotation_killed_anywhere_leaves_a_whole_ring(auth, store: Any, 
     assert (await auth.identity(token)).name == "root"
     assert (await auth.identity(await auth.admin())).name == "root"
     assert await ring.rotate() != active
+
+
+@pytest.mark.parametrize(("place", "written"), [("update.before_write", False), ("update.after_write", True)])
+async def test_settings_whose_answer_was_lost_are_whole_and_their_owner_is_told(
+    harness: ServiceHarness, replica: Any, caller_of, store: Any, place: str, written: bool
+):
+    values = {"hetznerToken": "hcloud-0123456789", "dcrouterTargetPort": "8443"}
+    updates = [setting_pb2.SettingUpdate(key=key, value=value) for key, value in values.items()]
+    first = replica(1)
+    async with dying(first, f"auth.settings.{place}"):
+        there = caller_of.at(first)
+        stub = setting_pb2_grpc.SettingServiceStub(there.channel(await there.admin()))
+        with pytest.raises(DomainError):
+            await stub.UpdateSettings(setting_pb2.UpdateSettingsRequest(updates=updates))
+    rows = [row async for row in store.database.raw("_outbox").find({"topic": "settings.changed.clusters"})]
+    assert len(rows) == written
+    second = replica(2)
+    async with harness.running("auth", serve, second):
+        there = caller_of.at(second)
+        owner = setting_pb2_grpc.SettingServiceStub(there.channel(await there.service("clusters")))
+        owned = (await owner.ReadOwnedSettings(setting_pb2.ReadOwnedSettingsRequest())).settings
+        assert {setting.key: setting.value for setting in owned} == (values if written else {})
 
 
 async def until_revoked(auth, token: str, seconds: float = 10) -> None:
