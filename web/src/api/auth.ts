@@ -16,7 +16,7 @@ export async function logout(accessToken: string): Promise<void> {
 /** What a one-time link is for. */
 export interface Invitation {
   name: string;
-  kind: "INVITE" | "RESET";
+  kind: "INVITATION_KIND_INVITE" | "INVITATION_KIND_RESET";
 }
 
 export const lookUpInvitation = (token: string): Promise<Invitation> => post("/api/v1/auth/invitations/look-up", { token });

@@ -76,7 +76,7 @@ export class Invite extends LitElement {
 
   override render(): TemplateResult {
     const { invitation } = this;
-    const resets = invitation?.kind === "RESET";
+    const resets = invitation?.kind === "INVITATION_KIND_RESET";
     return html`<div class="box">
       <div class="brand">
         <span>${icon("logo", 28)}</span>
