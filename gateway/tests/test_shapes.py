@@ -2,8 +2,9 @@
 
 from cloudly.clusters.v1 import cluster_pb2, deployment_pb2, node_pb2, workload_pb2
 from cloudly.executions.v1 import execution_pb2
+from cloudly.registry.v1 import external_registry_pb2
 from cloudly_gateway.typedrequest.fields import Fields
-from cloudly_gateway.typedrequest.shapes import cluster, deployment, execution, service
+from cloudly_gateway.typedrequest.shapes import cluster, deployment, execution, external_registry, service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,3 +125,15 @@ def test_every_execution_has_a_legacy_record(state, start, took):
 
 def test_setup_modes_cover_the_contract():
     assert set(cluster.SETUP_MODES.values()) == set(cluster_pb2.SetupMode.values()) - {0}
+
+
+@given(has_password=st.booleans(), password=st.text(max_size=20))
+def test_a_legacy_record_of_an_external_registry_tells_no_password_and_sent_back_changes_none(has_password, password):
+    known = external_registry_pb2.ExternalRegistry(
+        id="e" * 20, name="hub", url="https://hub.test", username="u", has_password=has_password, password=password
+    )
+    data = external_registry.external_registry(known)["data"]
+    assert data["password"] == ("********" if has_password else "")
+    if has_password:
+        assert "password" not in external_registry.changes(Fields(data, "registryData"))
+        assert external_registry.from_data(Fields(data, "registryData")).password == ""

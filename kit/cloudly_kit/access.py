@@ -39,6 +39,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "deployments.read",
         "images.read",
         "images.write",
+        "external-registries.read",
         "tasks.read",
         "registry.pull",
         "registry.push",

@@ -5,6 +5,7 @@ import time
 
 from cloudly.coreflow.v1 import coreflow_pb2
 
+from cloudly_coreflow.registries import Keychain
 from cloudly_coreflow.state import State
 
 
@@ -15,7 +16,13 @@ class Configurations:
         self._state = state
         self.push = state.push()
         self.credentials = state.credentials()
+        self.external = state.external_credentials()
         self._offered: coreflow_pb2.RegistryCredentials | None = None
+
+    @property
+    def keychain(self) -> Keychain:
+        """All that images are pulled with."""
+        return Keychain(self.credentials, self.external.registries)
 
     def adopt_offered(self) -> None:
         """Use the newest credentials from now on: the held ones grow old, or a registry denies them."""
@@ -33,6 +40,9 @@ class Configurations:
             self._offered = push.credentials
             if self.credentials is None or _is_due(self.credentials, push.credentials):
                 self.adopt_offered()
+        if push.HasField("external_credentials") and push.external_credentials != self.external:
+            self.external = push.external_credentials
+            self._state.keep_external_credentials(self.external)
         held = self.push
         whole = coreflow_pb2.ConfigPush()
         whole.CopyFrom(push)

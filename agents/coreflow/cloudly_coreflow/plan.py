@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloudly_coreflow.references import server_of
+
 SpecBody = Mapping[str, Any]
 
 ROLLED_BACK = frozenset({"rollback_started", "rollback_paused", "rollback_completed"})
@@ -194,15 +196,14 @@ class Desired:
     """All that should be on the cluster."""
 
     wishes: Mapping[str, Wish]
-    # The registry whose credentials we have, and the name of these; empty for none.
-    registry: str = ""
-    credentials: str = ""
+    # By registry, the name of the credentials that we have for it.
+    credentials: Mapping[str, str] = field(default_factory=dict)
     # Keys whose services stay although nobody wishes them just now.
     kept: frozenset[str] = frozenset()
 
     def credentials_for(self, image: str) -> str:
-        """The name of the credentials to pull this image with; they are for our registry alone."""
-        return self.credentials if self.registry and image.startswith(f"{self.registry}/") else ""
+        """The name of the credentials to pull this image with; empty for none."""
+        return self.credentials.get(server_of(image), "")
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Reconciler:
         self._attempts.forget_all_but(desired.wishes)
         self._answer(push, self._errors(desired, look))
         report = await self._reporter.report(
-            push, look.services, look.tasks, desired, self._attempts.by_key, self._configurations.credentials
+            push, look.services, look.tasks, desired, self._attempts.by_key, self._configurations.keychain
         )
         if any(d.reason == "PULL_DENIED" for seen in report.workloads for d in seen.deployments):
             self._configurations.adopt_offered()
@@ -126,12 +126,8 @@ class Reconciler:
             self.link.report(report)
 
     async def _desired(self, configuration: coreflow_pb2.Configuration) -> Desired:
-        credentials = self._configurations.credentials
-        desired = Desired(
-            wishes={},
-            registry=credentials.server if credentials else "",
-            credentials=specs.credentials_version(credentials),
-        )
+        held = self._configurations.keychain.all()
+        desired = Desired(wishes={}, credentials={one.server: specs.credentials_version(one) for one in held})
         wishes = {
             entry.workload.id: specs.wish_of(entry, desired.credentials_for(entry.image))
             for entry in configuration.workloads
@@ -156,7 +152,7 @@ class Reconciler:
         if isinstance(action, Update):
             self._attempts.begin(action, now)
         try:
-            await self._swarm.act(action, cluster_id, self._configurations.credentials)
+            await self._swarm.act(action, cluster_id, self._configurations.keychain)
         except Moved as error:
             log.info("swarm.moved", workload=action.key, message=str(error))
         except Refused as error:
@@ -182,7 +178,7 @@ class Reconciler:
             failure = sight.failure_of(attempt.template_hash, tasks)
             reason, message = (failure.reason, failure.message) if failure else ("TASK_FAILED", "")
             if failure and reason == "NO_SUCH_IMAGE":
-                diagnosis = await self._swarm.diagnose(failure.image, self._configurations.credentials)
+                diagnosis = await self._swarm.diagnose(failure.image, self._configurations.keychain)
                 reason, message = image_error(message, diagnosis)
             self._attempts.explain(seen.key, reason, message)
             log.warning(

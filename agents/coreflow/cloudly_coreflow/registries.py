@@ -2,15 +2,39 @@
 
 import base64
 import json
+from collections.abc import Iterable
 
 from cloudly.coreflow.v1 import coreflow_pb2
 
+from cloudly_coreflow.references import server_of
 from cloudly_coreflow.sight import reason_of
 
 
-def authorization(credentials: coreflow_pb2.RegistryCredentials | None, image: str) -> dict[str, str]:
-    """Docker's header (Engine API, "Authentication"); our credentials go to our registry alone."""
-    if credentials is None or not image.startswith(f"{credentials.server}/"):
+class Keychain:
+    """Credentials by the registry that they are for: Cloudly's own, and those of external registries."""
+
+    def __init__(
+        self,
+        own: coreflow_pb2.RegistryCredentials | None = None,
+        external: Iterable[coreflow_pb2.RegistryCredentials] = (),
+    ) -> None:
+        self._by_server = {held.server: held for held in external}
+        if own is not None:
+            self._by_server[own.server] = own
+
+    def of(self, image: str) -> coreflow_pb2.RegistryCredentials | None:
+        """What to pull an image with; None where its registry wants nothing of us."""
+        return self._by_server.get(server_of(image))
+
+    def all(self) -> Iterable[coreflow_pb2.RegistryCredentials]:
+        """All of them."""
+        return self._by_server.values()
+
+
+def authorization(keychain: Keychain, image: str) -> dict[str, str]:
+    """Docker's header (Engine API, "Authentication"); credentials go to the registry that they are for alone."""
+    credentials = keychain.of(image)
+    if credentials is None:
         return {}
     content = {
         "username": credentials.username,

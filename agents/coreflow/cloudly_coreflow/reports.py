@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cloudly_coreflow import sight
 from cloudly_coreflow.plan import Attempt, Desired, current_sight
-from cloudly_coreflow.registries import image_error
+from cloudly_coreflow.registries import Keychain, image_error
 from cloudly_coreflow.sight import Json
 from cloudly_coreflow.swarm import Swarm
 from cloudly_coreflow.traffic import Traffic
@@ -38,7 +38,7 @@ class Reporter:
         tasks: Mapping[str, Sequence[Json]],
         desired: Desired,
         attempts: Mapping[str, Attempt],
-        credentials: coreflow_pb2.RegistryCredentials | None,
+        keychain: Keychain,
     ) -> coreflow_pb2.StatusReport:
         """The report of this moment, without its time; coretraffic's routes follow it."""
         nodes = await self._swarm.nodes()
@@ -61,7 +61,7 @@ class Reporter:
             if self._traffic.owns(seen.key):
                 self.complain(_complaint_of(observed))
             else:
-                await self._explain(observed, credentials)
+                await self._explain(observed, keychain)
                 report.workloads.append(observed)
         self._traffic.route(push.configuration, serving)
         return report
@@ -86,13 +86,11 @@ class Reporter:
         lines = await asyncio.gather(*(self._swarm.last_words(task) for task in ended))
         return {task["ID"]: words for task, words in zip(ended, lines, strict=True)}
 
-    async def _explain(
-        self, seen: coreflow_pb2.WorkloadObservation, credentials: coreflow_pb2.RegistryCredentials | None
-    ) -> None:
+    async def _explain(self, seen: coreflow_pb2.WorkloadObservation, keychain: Keychain) -> None:
         for deployment in seen.deployments:
             failed = deployment.state == deployment_pb2.DEPLOYMENT_STATE_FAILED
             if failed and deployment.reason == "NO_SUCH_IMAGE":
-                diagnosis = await self._swarm.diagnose(deployment.image, credentials)
+                diagnosis = await self._swarm.diagnose(deployment.image, keychain)
                 deployment.reason, deployment.message = image_error(deployment.message, diagnosis)
 
     def complain(self, complaint: str) -> None:

@@ -4,6 +4,7 @@
 <state dir>/agent.json          the agent's id; the port and token of its route server
 <state dir>/configuration.pb    the last ConfigPush that was taken, configuration included, credentials not
 <state dir>/credentials.pb      the registry credentials
+<state dir>/external.pb         the logins of external registries
 <state dir>/attempts.json       by workload, the last rollout that was handed to Swarm
 
 All are readable by their owner alone. A file that cannot be read is put aside as <name>.unreadable: better to ask Cloudly
@@ -81,6 +82,7 @@ class State:
         kept = coreflow_pb2.ConfigPush()
         kept.CopyFrom(push)
         kept.ClearField("credentials")
+        kept.ClearField("external_credentials")
         self._write("configuration.pb", kept.SerializeToString())
 
     def credentials(self) -> coreflow_pb2.RegistryCredentials | None:
@@ -90,6 +92,15 @@ class State:
     def keep_credentials(self, credentials: coreflow_pb2.RegistryCredentials) -> None:
         """Keep credentials."""
         self._write("credentials.pb", credentials.SerializeToString())
+
+    def external_credentials(self) -> coreflow_pb2.ExternalCredentials:
+        """The last logins of external registries."""
+        held = self._read("external.pb", coreflow_pb2.ExternalCredentials.FromString)
+        return coreflow_pb2.ExternalCredentials() if held is None else held
+
+    def keep_external_credentials(self, credentials: coreflow_pb2.ExternalCredentials) -> None:
+        """Keep logins of external registries."""
+        self._write("external.pb", credentials.SerializeToString())
 
     def attempts(self) -> dict[str, Attempt]:
         """The last rollouts, by key."""

@@ -11,11 +11,10 @@ import aiodocker
 import aiohttp
 import structlog
 from aiodocker.exceptions import DockerError
-from cloudly.coreflow.v1 import coreflow_pb2
 
 from cloudly_coreflow import specs
 from cloudly_coreflow.plan import Action, Create, Deny, Remove, Renew, Update
-from cloudly_coreflow.registries import authorization
+from cloudly_coreflow.registries import Keychain, authorization
 from cloudly_coreflow.sight import Json
 
 log = structlog.get_logger()
@@ -115,7 +114,7 @@ class Swarm:
         """The nodes of the Swarm."""
         return list(await self._call("nodes"))
 
-    async def act(self, action: Action, cluster_id: str, credentials: coreflow_pb2.RegistryCredentials | None) -> None:
+    async def act(self, action: Action, cluster_id: str, keychain: Keychain) -> None:
         """Do one action; doing it again does no harm.
 
         Raises:
@@ -126,15 +125,15 @@ class Swarm:
             match action:
                 case Create(wish):
                     body = {"Name": wish.name, **specs.labelled(wish, cluster_id, wish.generation)}
-                    headers = authorization(credentials, wish.image)
+                    headers = authorization(keychain, wish.image)
                     await self._call("services/create", "POST", data=body, headers=headers)
                 case Update(wish, sight, template_generation):
                     body = {"Name": sight.name, **specs.labelled(wish, cluster_id, template_generation)}
-                    await self._update(sight.id, sight.spec_hash, body, authorization(credentials, wish.image))
+                    await self._update(sight.id, sight.spec_hash, body, authorization(keychain, wish.image))
                 case Renew(sight, version):
                     spec = (await self._call(f"services/{sight.id}"))["Spec"]
                     spec["Labels"][specs.CREDENTIALS] = version
-                    await self._update(sight.id, sight.spec_hash, spec, authorization(credentials, sight.image))
+                    await self._update(sight.id, sight.spec_hash, spec, authorization(keychain, sight.image))
                 case Remove(sight):
                     await self._call(f"services/{sight.id}", "DELETE")
                 case Deny(_, message):
@@ -162,7 +161,7 @@ class Swarm:
             self._tails[task_id] = await self._log(task_id)
         return self._tails[task_id]
 
-    async def diagnose(self, image: str, credentials: coreflow_pb2.RegistryCredentials | None) -> str:
+    async def diagnose(self, image: str, keychain: Keychain) -> str:
         """Why an image cannot be had, asked of its registry: Swarm says "No such image" whatever was the matter."""
         now = asyncio.get_running_loop().time()
         asked, diagnosis = self._diagnoses.get(image, (float("-inf"), ""))
@@ -170,7 +169,7 @@ class Swarm:
             self._diagnoses = {name: kept for name, kept in self._diagnoses.items() if now - kept[0] < 600}
             try:
                 async with asyncio.timeout(DIAGNOSIS_SECONDS):
-                    await self._call(f"distribution/{image}/json", headers=authorization(credentials, image))
+                    await self._call(f"distribution/{image}/json", headers=authorization(keychain, image))
                 diagnosis = ""
             except DockerError as error:
                 diagnosis = error.message

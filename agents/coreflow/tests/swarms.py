@@ -114,4 +114,4 @@ class SimulatedSwarm:
 
 
 def desired_of(*wishes, credentials="", kept=()):
-    return Desired({wished.key: wished for wished in wishes}, REGISTRY, credentials, frozenset(kept))
+    return Desired({wished.key: wished for wished in wishes}, {REGISTRY: credentials}, frozenset(kept))

@@ -1,11 +1,14 @@
 """From the contract to Docker and back: specs, sights, routes, settings."""
 
+import base64
+import json
+
 from cloudly.clusters.v1 import deployment_pb2, workload_pb2
 from cloudly.coreflow.v1 import coreflow_pb2
 from cloudly_coreflow import sight, specs
 from cloudly_coreflow.config import Settings
 from cloudly_coreflow.plan import Attempt
-from cloudly_coreflow.registries import authorization, image_error
+from cloudly_coreflow.registries import Keychain, authorization, image_error
 from cloudly_coreflow.traffic import routes
 
 ID = "a" * 20
@@ -148,10 +151,14 @@ def test_a_paused_update_is_told():
 
 def test_credentials_go_to_our_registry_alone():
     ours = coreflow_pb2.RegistryCredentials(server="r.test:5000", username="u", password="p")
-    assert "X-Registry-Auth" in authorization(ours, "r.test:5000/a:1")
-    assert not authorization(ours, "r.test:5000.evil/a:1")
-    assert not authorization(ours, "docker.io/a:1")
-    assert not authorization(None, "r.test:5000/a:1")
+    hub = coreflow_pb2.RegistryCredentials(server="docker.io", username="h", password="hub")
+    keychain = Keychain(ours, [hub])
+    sent = json.loads(base64.urlsafe_b64decode(authorization(keychain, "r.test:5000/a:1")["X-Registry-Auth"]))
+    assert sent == {"username": ours.username, "password": ours.password, "serveraddress": "r.test:5000"}
+    assert not authorization(keychain, "r.test:5000.evil/a:1")
+    assert not authorization(Keychain(ours), "docker.io/a:1")
+    assert authorization(keychain, "postgres:17") == authorization(keychain, "docker.io/library/postgres:17") != {}
+    assert not authorization(Keychain(), "r.test:5000/a:1")
 
 
 def test_a_missing_image_is_explained_by_what_its_registry_says():

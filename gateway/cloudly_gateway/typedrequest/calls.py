@@ -11,6 +11,7 @@ from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceStub
 from cloudly.clusters.v1.node_pb2_grpc import NodeServiceStub
 from cloudly.clusters.v1.workload_pb2_grpc import WorkloadServiceStub
 from cloudly.executions.v1.execution_pb2_grpc import ExecutionServiceStub
+from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceStub
 from cloudly.registry.v1.image_pb2_grpc import ImageServiceStub
 from cloudly.tasks.v1.task_pb2_grpc import TaskServiceStub
 from cloudly_kit.errors import FailedPrecondition
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # these names exist for type checkers alone
     from cloudly.clusters.v1.node_pb2_grpc import NodeServiceAsyncStub
     from cloudly.clusters.v1.workload_pb2_grpc import WorkloadServiceAsyncStub
     from cloudly.executions.v1.execution_pb2_grpc import ExecutionServiceAsyncStub
+    from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceAsyncStub
     from cloudly.registry.v1.image_pb2_grpc import ImageServiceAsyncStub
     from cloudly.tasks.v1.task_pb2_grpc import TaskServiceAsyncStub
 
@@ -57,6 +59,7 @@ class Calls:
         self.workloads: WorkloadServiceAsyncStub = WorkloadServiceStub(channels("clusters"))
         self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(channels("clusters"))
         self.images: ImageServiceAsyncStub = ImageServiceStub(channels("registry"))
+        self.external_registries: ExternalRegistryServiceAsyncStub = ExternalRegistryServiceStub(channels("registry"))
         self.tasks: TaskServiceAsyncStub = TaskServiceStub(channels("tasks"))
         self.executions: ExecutionServiceAsyncStub = ExecutionServiceStub(channels("tasks"))
         self.baseos: BaseosNodeServiceAsyncStub = BaseosNodeServiceStub(channels("baseos"))

@@ -10,6 +10,7 @@ from cloudly_kit.settings_view import SettingsView
 from cloudly_clusters import events
 from cloudly_clusters.clusters import Clusters
 from cloudly_clusters.config import Settings
+from cloudly_clusters.external_logins import ExternalLogins
 from cloudly_clusters.jobs import TASKS, Parts
 from cloudly_clusters.observations import Observations
 from cloudly_clusters.peers import AuthPeer, RegistryPeer
@@ -45,6 +46,7 @@ async def serve(settings: Settings) -> None:
             runtime.redis,
             runtime.hints,
             auth,
+            ExternalLogins(registry, settings.registry_host),
             heartbeat_seconds=settings.heartbeat_seconds,
             lease_seconds=settings.lease_seconds,
         )
@@ -72,6 +74,7 @@ async def serve(settings: Settings) -> None:
             reader = EventReader(runtime.database, runtime.redis, source=source, group=NAME, handlers=handlers)
             runtime.background(f"events-{source}", reader.run)
         runtime.background("streams", streams.listen)
+        runtime.background("external-logins", streams.listen_for_logins)
         runtime.background("pins", Pins(store, runtime.hints, registry).run)
         sweep = OfflineSweep(store, observations, runtime.redis, settings.heartbeat_seconds)
         runtime.background("offline-sweep", sweep.run)

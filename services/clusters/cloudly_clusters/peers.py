@@ -1,9 +1,11 @@
 """What clusters asks of the other services, behind the protocols that the domain names."""
 
+from collections.abc import Sequence
+
 import grpc
 from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc
 from cloudly.coreflow.v1 import coreflow_pb2
-from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+from cloudly.registry.v1 import external_registry_pb2, external_registry_pb2_grpc, image_pb2, image_pb2_grpc
 
 
 class AuthPeer:
@@ -42,6 +44,7 @@ class RegistryPeer:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._images = image_pb2_grpc.ImageServiceStub(channel)
+        self._external = external_registry_pb2_grpc.ExternalRegistryServiceStub(channel)
 
     async def ensure(self, repository: str, workload_id: str) -> tuple[str, str]:
         """Make a workload's repository: the image's id and the target."""
@@ -53,3 +56,13 @@ class RegistryPeer:
     async def set_pins(self, cluster_id: str, digests: list[str], revision: int) -> None:
         """Tell all pins of a cluster."""
         await self._images.SetPins(image_pb2.SetPinsRequest(cluster_id=cluster_id, digests=digests, revision=revision))
+
+    async def pull_logins(self, servers: Sequence[str]) -> coreflow_pb2.ExternalCredentials:
+        """The logins for those of these external registries that have one."""
+        answer = await self._external.GetPullLogins(external_registry_pb2.GetPullLoginsRequest(servers=servers))
+        return coreflow_pb2.ExternalCredentials(
+            registries=[
+                coreflow_pb2.RegistryCredentials(server=one.server, username=one.username, password=one.password)
+                for one in answer.logins
+            ]
+        )

@@ -22,7 +22,8 @@ from cloudly_kit.errors import AgentConflict, FailedPrecondition, NotFound
 from cloudly_kit.hints import Hints
 from redis.exceptions import RedisError
 
-from cloudly_clusters import clusters
+from cloudly_clusters import clusters, external_logins
+from cloudly_clusters.external_logins import ExternalLogins
 from cloudly_clusters.observations import Observations
 from cloudly_clusters.rendering import config_hash, render
 from cloudly_clusters.store import ClusterDocument, ClustersStore
@@ -83,6 +84,7 @@ class Session:
     sent_version: int = 0
     nonce: str = ""
     credentials_time: float = float("-inf")
+    external_sent: coreflow_pb2.ExternalCredentials | None = None
     ended: bool = False
     reports: asyncio.Queue[coreflow_pb2.StatusReport] = field(default_factory=lambda: asyncio.Queue(1))
 
@@ -97,6 +99,7 @@ class Streams:
         redis: redis.asyncio.Redis,
         hints: Hints,
         tokens: PullTokens,
+        logins: ExternalLogins,
         *,
         heartbeat_seconds: int,
         lease_seconds: int,
@@ -107,6 +110,7 @@ class Streams:
         self._renew_script = redis.register_script(_RENEW)
         self._hints = hints
         self._tokens = tokens
+        self._logins = logins
         self._heartbeat_seconds = heartbeat_seconds
         self._lease_seconds = lease_seconds
         self._sessions: dict[str, Session] = {}
@@ -214,6 +218,13 @@ class Streams:
                 for session in self._sessions.values():
                     session.wake.set()
 
+    async def listen_for_logins(self) -> None:
+        """Look again at all sessions' external logins whenever one has changed."""
+        async for _ in self._hints.subscribe(external_logins.HINT):
+            self._logins.forget()
+            for session in self._sessions.values():
+                session.wake.set()
+
     async def drain(self) -> None:
         """Ask all agents to connect elsewhere."""
         self._draining = True
@@ -249,7 +260,9 @@ class Streams:
             self._end(session)
             return None
         stale = time.monotonic() - session.credentials_time > CREDENTIALS_RENEWAL_SECONDS
-        if session.sent_version >= rendered.version and not stale:
+        external = await self._logins.of(rendered.configuration)
+        renewed = external is not None and external != session.external_sent
+        if session.sent_version >= rendered.version and not stale and not renewed:
             return None
         push = coreflow_pb2.ConfigPush(version=rendered.version, nonce=secrets.token_hex(8), hash=rendered.hash)
         # What the agent holds already, by what it said or by what was sent, is not sent again.
@@ -258,6 +271,9 @@ class Streams:
         if stale:
             push.credentials.CopyFrom(await self._tokens.pull_credentials(session.cluster_id))
             session.credentials_time = time.monotonic()
+        if external is not None and renewed:
+            push.external_credentials.CopyFrom(external)
+            session.external_sent = external
         session.sent_hash, session.sent_version, session.nonce = rendered.hash, rendered.version, push.nonce
         log.info(
             "cluster.config_pushed",

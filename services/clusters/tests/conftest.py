@@ -4,6 +4,7 @@ import pytest
 from cloudly.clusters.v1 import cluster_pb2, workload_pb2
 from cloudly.coreflow.v1 import coreflow_pb2
 from cloudly_clusters.clusters import Clusters
+from cloudly_clusters.external_logins import ExternalLogins
 from cloudly_clusters.observations import Observations
 from cloudly_clusters.store import ClustersStore
 from cloudly_clusters.streams import Streams
@@ -34,10 +35,20 @@ class Registry:
 
     def __init__(self):
         self.repositories = {}
+        self.logins = {}
 
     async def ensure(self, repository, workload_id):
         self.repositories[repository] = workload_id
         return "image-" + workload_id, f"localhost:8080/{repository}"
+
+    async def pull_logins(self, servers):
+        known = [(server, self.logins[server]) for server in servers if server in self.logins]
+        return coreflow_pb2.ExternalCredentials(
+            registries=[
+                coreflow_pb2.RegistryCredentials(server=server, username="robot", password=password)
+                for server, password in known
+            ]
+        )
 
 
 class House:
@@ -55,8 +66,16 @@ class House:
 
     def replica(self):
         """The streams of one replica."""
+        logins = ExternalLogins(self.registry, "localhost:8080")
         return Streams(
-            self.store, self.observations, self.redis, self.hints, self.auth, heartbeat_seconds=1, lease_seconds=3
+            self.store,
+            self.observations,
+            self.redis,
+            self.hints,
+            self.auth,
+            logins,
+            heartbeat_seconds=1,
+            lease_seconds=3,
         )
 
     async def cluster(self, name="east"):

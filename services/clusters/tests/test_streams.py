@@ -68,6 +68,27 @@ async def test_a_change_reaches_the_agent_by_its_hint(house, hello):
     listening.cancel()
 
 
+async def test_an_agent_gets_the_logins_of_its_images_registries_and_no_others_and_news_of_them(house, hello):
+    house.registry.logins = {"ghcr.test:5000": "first", "other.test": "unneeded", "docker.io": "hub"}
+    cluster = await house.cluster()
+    await house.workload(cluster, "web", image="ghcr.test:5000/team/app:1")
+    await house.workload(cluster, "db", image="postgres:17")
+    listening = asyncio.create_task(house.streams.listen_for_logins())
+    _, messages = await connected(house, cluster, hello())
+    push = await next_of(messages, "config")
+    held = {one.server: one.password for one in push.external_credentials.registries}
+    assert held == {"ghcr.test:5000": "first", "docker.io": "hub"}
+    assert b"first" not in push.configuration.SerializeToString()
+
+    house.registry.logins["ghcr.test:5000"] = "second"
+    await house.hints.publish("registry.external_registry", "ghcr.test:5000")
+    again = await next_of(messages, "config")
+    assert (again.version, again.hash) == (push.version, push.hash)
+    assert not again.HasField("configuration")
+    assert "second" in [one.password for one in again.external_credentials.registries]
+    listening.cancel()
+
+
 async def test_receipts_are_written_down_and_a_rejection_keeps_the_applied_revision(house, hello):
     cluster = await house.cluster()
     workload = await house.workload(cluster)

@@ -3,8 +3,10 @@
 import asyncio
 from datetime import timedelta
 
-from cloudly.registry.v1 import image_pb2_grpc
+import aiohttp
+from cloudly.registry.v1 import external_registry_pb2_grpc, image_pb2_grpc
 from cloudly_kit import logs
+from cloudly_kit.crypto import Envelope
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.objects import from_settings
 from cloudly_kit.outbox import Outbox
@@ -14,6 +16,8 @@ from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.config import Settings
 from cloudly_registry.events import PUBLISHES
+from cloudly_registry.external_registries import ExternalRegistries
+from cloudly_registry.external_registry_store import ExternalRegistryStore
 from cloudly_registry.http.parts import Parts
 from cloudly_registry.http.server import serving
 from cloudly_registry.images import Images
@@ -22,22 +26,31 @@ from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
-from cloudly_registry.servicer import ImageServicer
+from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads
+from cloudly_registry.upstream import Upstream
 
 NAME = "registry"
 
 
 async def serve(settings: Settings) -> None:
     """Serve gRPC and HTTP until told to stop."""
-    async with Runtime(NAME, settings) as runtime, from_settings(settings) as objects:
+    async with (
+        Runtime(NAME, settings) as runtime,
+        from_settings(settings) as objects,
+        aiohttp.ClientSession() as http,
+    ):
         store = RegistryStore(runtime.database)
         await store.ensure()
         outbox = Outbox(runtime.database, runtime.redis, NAME, PUBLISHES)
         executions = Executions(runtime.database, runtime.redis, NAME, TASKS)
         await executions.ensure()
+        envelope = await asyncio.to_thread(Envelope.load, settings.keys_dir)
+        external_store = ExternalRegistryStore(runtime.database)
+        await external_store.ensure()
+        external = ExternalRegistries(external_store, envelope, Upstream(http), runtime.hints)
         pins = Pins(store)
         images = Images(store, pins, runtime.hints)
         blobs = Blobs(store, objects)
@@ -58,6 +71,10 @@ async def serve(settings: Settings) -> None:
         )
         servicer = ImageServicer(store, images, pins, settings.registry_host)
         runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)
+        runtime.serve(
+            external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
+            ExternalRegistryServicer(external_store, external),
+        )
         serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
         runtime.background("deleted-images", images.follow)

@@ -3,7 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from cloudly_gateway.typedrequest.adapters import auth, baseos, cluster, deployment, image, service, setting, task
+from cloudly_gateway.typedrequest.adapters import (
+    auth,
+    baseos,
+    cluster,
+    deployment,
+    external_registry,
+    image,
+    service,
+    setting,
+    task,
+)
 from cloudly_gateway.typedrequest.calls import Calls
 from cloudly_gateway.typedrequest.fields import Fields
 
@@ -31,6 +41,11 @@ ADAPTERS: Mapping[str, Adapter] = {
     "getImage": image.get,
     "createImage": image.create,
     "deleteImage": image.delete,
+    "getExternalRegistries": external_registry.get_all,
+    "getExternalRegistryById": external_registry.get,
+    "createExternalRegistry": external_registry.create,
+    "updateExternalRegistry": external_registry.update,
+    "deleteExternalRegistryById": external_registry.delete,
     "getTasks": task.get_all,
     "triggerTask": task.trigger,
     "getTaskExecutions": task.get_executions,

@@ -1,0 +1,155 @@
+"""External registries: records with sealed passwords, and whether they work."""
+
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import structlog
+from cloudly_kit.crypto import Envelope
+from cloudly_kit.errors import InvalidArgument
+from cloudly_kit.hints import Hints
+from cloudly_kit.store import RequestKey, Session
+from cloudly_kit.store.documents import now
+
+from cloudly_registry.external_registry_store import ExternalRegistryDocument, ExternalRegistryStore
+from cloudly_registry.upstream import Login, Upstream, UpstreamDenied, UpstreamUnreachable, server_of
+
+log = structlog.get_logger()
+
+HINT = "registry.external_registry"
+"""The hint that one was changed; the payload is its server."""
+
+UNKNOWN = "EXTERNAL_REGISTRY_STATUS_UNKNOWN"
+_NPM = "EXTERNAL_REGISTRY_TYPE_NPM"
+Change = Callable[[ExternalRegistryDocument], ExternalRegistryDocument]
+
+
+class ExternalRegistries:
+    """The rules of external registries."""
+
+    def __init__(self, store: ExternalRegistryStore, envelope: Envelope, upstream: Upstream, hints: Hints) -> None:
+        self._store = store
+        self._envelope = envelope
+        self._upstream = upstream
+        self._hints = hints
+
+    async def create(
+        self, wished: ExternalRegistryDocument, password: str, request: RequestKey | None
+    ) -> ExternalRegistryDocument:
+        """Make one.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            InvalidArgument: the URL holds a login, or the login is half.
+        """
+        document = self._sealed(_checked(wished, has_password=bool(password)), password)
+
+        async def write(session: Session) -> ExternalRegistryDocument:
+            made, _ = await self._store.insert(document, request=request, session=session)
+            await self._only_default(made, session)
+            return made
+
+        made = await self._store.database.transaction(write)
+        await self._hints.publish(HINT, made.server)
+        log.info("external_registry.created", id=made.id, server=made.server)
+        return made
+
+    async def update(self, id: str, etag: str, change: Change, password: str | None) -> ExternalRegistryDocument:
+        """Change one; `password` is the new one, "" takes it away, None leaves it.
+
+        Raises:
+            NotFound, StaleEtag, AlreadyExists, InvalidArgument: as above.
+        """
+        before: list[ExternalRegistryDocument] = []
+
+        def mutate(found: ExternalRegistryDocument) -> ExternalRegistryDocument:
+            before[:] = [found]
+            has_password = bool(password) if password is not None else found.password is not None
+            changed = _checked(change(found.model_copy(deep=True)), has_password=has_password)
+            if password is not None:
+                changed = self._sealed(changed, password)
+            known, new = (_reach(found), _reach(changed))
+            if known != new:
+                changed = changed.model_copy(update={"status": UNKNOWN, "last_error": "", "check_time": None})
+            return changed
+
+        async def write(session: Session) -> ExternalRegistryDocument:
+            changed = await self._store.change(id, mutate, etag=etag, session=session)
+            await self._only_default(changed, session)
+            return changed
+
+        changed = await self._store.database.transaction(write)
+        for server in {changed.server, *(old.server for old in before)}:
+            await self._hints.publish(HINT, server)
+        return changed
+
+    async def delete(self, id: str, etag: str) -> None:
+        """Delete one. Raises NotFound, StaleEtag."""
+        gone = await self._store.delete(id, etag=etag)
+        await self._hints.publish(HINT, gone.server)
+        log.info("external_registry.deleted", id=id, server=gone.server)
+
+    async def check(self, id: str) -> ExternalRegistryDocument:
+        """Log in there and write down what came of it.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        found = await self._store.get(id)
+        login = self.login(found)
+        status, error = "WORKING", ""
+        try:
+            await (self._upstream.check_npm(login) if found.type == _NPM else self._upstream.check(login))
+        except UpstreamDenied as denied:
+            status, error = "DENIED", str(denied)
+        except UpstreamUnreachable as unreachable:
+            status, error = "UNREACHABLE", str(unreachable)
+        seen = {"status": f"EXTERNAL_REGISTRY_STATUS_{status}", "last_error": error[:500], "check_time": now()}
+
+        def note(present: ExternalRegistryDocument) -> ExternalRegistryDocument | None:
+            # What was changed meanwhile was not checked.
+            return present.model_copy(update=seen) if _reach(present) == _reach(found) else None
+
+        log.info("external_registry.checked", id=id, server=found.server, status=status)
+        return await self._store.change(id, note)
+
+    async def pull_logins(self, servers: Sequence[str]) -> list[tuple[str, Login]]:
+        """The logins for those of these servers that we have one for."""
+        found = []
+        for server in dict.fromkeys(servers):
+            known = [one for one in await self._store.of_server(server) if one.username]
+            if known:
+                found.append((server, self.login(known[0])))
+        return found
+
+    def login(self, document: ExternalRegistryDocument) -> Login:
+        """With the password in the clear: never to be logged."""
+        sealed = document.password
+        password = self._envelope.open(sealed, document.seal_context).decode() if sealed is not None else ""
+        return Login(document.url, document.username, password)
+
+    def _sealed(self, document: ExternalRegistryDocument, password: str) -> ExternalRegistryDocument:
+        sealed = self._envelope.seal(password.encode(), document.seal_context) if password else None
+        return document.model_copy(update={"password": sealed})
+
+    async def _only_default(self, document: ExternalRegistryDocument, session: Session) -> None:
+        if not document.is_default:
+            return
+        for other in await self._store.find_all(scope="-", server=document.server, session=session):
+            if other.is_default and other.id != document.id:
+                await self._store.replace(other.model_copy(update={"is_default": False}), session=session)
+
+
+def _reach(document: ExternalRegistryDocument) -> tuple[object, ...]:
+    """All that decides whether it works."""
+    return document.type, document.url, document.username, document.password
+
+
+def _checked(document: ExternalRegistryDocument, *, has_password: bool) -> ExternalRegistryDocument:
+    wrong = []
+    if "@" in urlsplit(document.url).netloc:
+        wrong.append(("external_registry.url", "must not hold a login: use username and password"))
+    if bool(document.username) != has_password:
+        wrong.append(("external_registry.username", "user name and password go together: give both or neither"))
+    if wrong:
+        raise InvalidArgument.of(*wrong)
+    return document.model_copy(update={"server": server_of(document.url)})

@@ -1,0 +1,6 @@
+"""The gRPC surfaces of the registry."""
+
+from cloudly_registry.servicers.external_registries import ExternalRegistryServicer
+from cloudly_registry.servicers.images import ImageServicer
+
+__all__ = ["ExternalRegistryServicer", "ImageServicer"]
