@@ -54,6 +54,9 @@ NOT_FOR_PEOPLE = ("agent.connect",)
 OUTSIDE_THE_CONTRACT = ("metrics.read", "registry.delete", "registry.pull", "registry.push")
 """Permissions that no RPC asks for: the gateway's metrics, and what is done over the registry's HTTP side."""
 
+NOT_BY_ACTION = ("audit.read",)
+"""Permissions that `*.<action>` does not grant: the audit log tells of everybody, so only admins read it."""
+
 
 class HasRoles(Protocol):
     """Anything with roles and perhaps a scope: an Identity."""
@@ -75,6 +78,8 @@ def allows(identity: HasRoles, permission: str) -> bool:
         return False
     if permission in NOT_FOR_PEOPLE:
         return any(permission in ROLES.get(role, ()) for role in identity.roles)
+    if permission in NOT_BY_ACTION:
+        return any(pattern in ("*.*", permission) for pattern in permissions_of(identity.roles))
     return any(matches(pattern, permission) for pattern in permissions_of(identity.roles))
 
 

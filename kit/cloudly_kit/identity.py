@@ -58,6 +58,7 @@ class Caller:
     token: str = field(repr=False, default="")
     request_id: str = ""
     remote_address: str = ""
+    user_agent: str = ""
     on_behalf_of: Identity | None = None
     """The person or machine for whom a service calls; the actor of the audit trail."""
 

@@ -65,8 +65,19 @@ class Row:
 class Outbox:
     """The outbox of one service. `readers` names, by topic, the services that have to get it."""
 
-    def __init__(self, database: Database, redis: Redis, service: str, readers: Mapping[str, Sequence[str]]) -> None:
-        self._rows = database.raw("_outbox")
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        service: str,
+        readers: Mapping[str, Sequence[str]],
+        *,
+        collection: str = "_outbox",
+        ready: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`ready` is what a row has to be to be published, where others write rows in other ways (audit/journal.py)."""
+        self._rows = database.raw(collection)
+        self._ready = dict(ready or {})
         self._redis = redis
         self._service = service
         self._readers = readers
@@ -99,6 +110,11 @@ class Outbox:
 
         session.after_commit(committed)
         return row.id
+
+    def publish(self, row: Row) -> None:
+        """Have a row published that was stored in another way than by `put`."""
+        self._committed.append(row)
+        self.poke()
 
     def poke(self) -> None:
         """Have the relay look now."""
@@ -133,7 +149,7 @@ class Outbox:
         """Look once at all rows: publish those that the stream does not have, remove those that all readers have."""
         await self._forget_old()
         batch: list[Row] = []
-        async for raw in self._rows.find({}, batch_size=BATCH):
+        async for raw in self._rows.find(self._ready, batch_size=BATCH):
             age = (now() - raw["create_time"]).total_seconds()
             batch.append(Row(raw["_id"], raw["topic"], raw["body"], tuple(raw["readers"]), age))
             if len(batch) == BATCH:

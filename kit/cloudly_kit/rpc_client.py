@@ -26,6 +26,7 @@ from cloudly_kit.rpc_server import (
     ON_BEHALF_OF,
     REMOTE_ADDRESS,
     REQUEST_ID,
+    USER_AGENT,
 )
 
 CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -51,6 +52,8 @@ Metadata = tuple[tuple[str, str], ...]
 Credentials = Callable[[], Awaitable[str]]
 remote_address: ContextVar[str] = ContextVar("cloudly_remote_address", default="")
 """Set by the gateway: the address of the client it calls for."""
+user_agent: ContextVar[str] = ContextVar("cloudly_user_agent", default="")
+"""Set by the gateway: what that client calls itself."""
 on_behalf_of: ContextVar[str] = ContextVar("cloudly_on_behalf_of", default="")
 """Set by the gateway: the client's own token."""
 request_id: ContextVar[str] = ContextVar("cloudly_request_id", default="")
@@ -212,6 +215,7 @@ class ServiceChannel(grpc.aio.Channel):
         pairs = [
             (REQUEST_ID, request_id.get() or (call.request_id if call else "")),
             (REMOTE_ADDRESS, remote_address.get() or (call.remote_address if call else "")),
+            (USER_AGENT, user_agent.get() or (call.user_agent if call else "")),
         ]
         if self._credentials is not None:
             own = await self._credentials()

@@ -12,10 +12,13 @@ import grpc
 import pymongo.errors
 import redis.exceptions
 import structlog
+from cloudly.auth.v1 import audit_pb2
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 
 from cloudly_kit import access, contract, masking, metrics, validation
+from cloudly_kit.audit.calls import AuditedCall
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.errors import (
     Conflict,
     CredentialsMissing,
@@ -34,6 +37,7 @@ from cloudly_kit.identity import (
     Caller,
     Identity,
     TokenVerifier,
+    current_call,
     set_caller,
 )
 
@@ -47,6 +51,7 @@ AUTHORIZATION = "authorization"
 ON_BEHALF_OF = "x-cloudly-on-behalf-of"
 REQUEST_ID = "x-request-id"
 REMOTE_ADDRESS = "x-cloudly-remote-address"
+USER_AGENT = "x-cloudly-user-agent"
 
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -76,8 +81,9 @@ else:  # generic in its published types alone
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the contract; health and reflection pass through."""
 
-    def __init__(self, verifier: TokenVerifier) -> None:
+    def __init__(self, verifier: TokenVerifier, journal: Journal | None = None) -> None:
         self._verifier = verifier
+        self._journal = journal
         self._methods = contract.methods()
 
     async def intercept_service(
@@ -106,14 +112,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Message, context: Context) -> Message:
             started = time.perf_counter()
             call, error = None, None
+            audited = self._audited(method, request)
             try:
                 call = await self._admit(method, context)
                 self._check(method, request)
                 async with asyncio.timeout(_seconds_left(method, context)):
-                    return cast("Message", await handler(request, context))
+                    if audited is not None:
+                        await audited.begin(call)
+                    answer = cast("Message", await handler(request, context))
+                if audited is not None:
+                    await audited.done(answer)
+                return answer
             except Exception as raised:  # noqa: BLE001 - the one translator of errors
                 error = translate(raised, method.path)
+                if audited is not None:
+                    await audited.failed(error, current_call())
             finally:
+                if audited is not None:
+                    audited.left()
                 _record(method, call, request, error, started)
             await _abort(context, error)
             raise AssertionError
@@ -124,21 +140,31 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: Context) -> AsyncIterator[Message]:
             started = time.perf_counter()
             call, error = None, None
+            audited = self._audited(method, request)
             try:
                 call = await self._admit(method, context)
                 if isinstance(request, Message):
                     self._check(method, request)
+                if audited is not None:
+                    # A stream lasts: its entry tells that it was opened, and does not wait for its end.
+                    await audited.begin(call)
+                    await audited.done(None)
                 with metrics.OPEN_STREAMS.labels(method.path).track_inprogress():
                     async for answer in handler(request, context):
                         yield answer
             except Exception as raised:  # noqa: BLE001 - the one translator of errors
                 error = translate(raised, method.path)
+                if audited is not None and audited.entry.result != audit_pb2.AUDIT_RESULT_DONE:
+                    await audited.failed(error, current_call())
             finally:
                 _record(method, call, request, error, started)
             if error is not None:
                 await _abort(context, error)
 
         return handle
+
+    def _audited(self, method: contract.Method, request: Any) -> AuditedCall | None:
+        return AuditedCall(self._journal, method, request) if method.rules.audit and self._journal else None
 
     async def _admit(self, method: contract.Method, context: Context) -> Caller:
         metadata = {
@@ -174,6 +200,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             token=behalf if actor is not None else token,
             request_id=request_id,
             remote_address=remote or context.peer(),
+            user_agent=metadata.get(USER_AGENT if identity.audience == SERVICE_AUDIENCE else "user-agent", ""),
             on_behalf_of=actor,
         )
         set_caller(call)

@@ -26,6 +26,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from cloudly_kit import contract, logs, metrics
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.config import ServiceSettings
 from cloudly_kit.errors import DomainError
 from cloudly_kit.hints import Hints
@@ -90,6 +91,9 @@ class Runtime:
             health_check_interval=30,
         )
         self.hints = Hints(self.redis)
+        self.journal = Journal(self.database, self.redis, self.name)
+        self.background("audit", self.journal.run)
+        self.on_drain(self.journal.drain)
         auth = self._channels["auth:anonymous"] = ServiceChannel("auth", settings.address_of("auth"), None)
         self._credentials = ServiceCredentials(self.name, settings.keys_dir / f"{self.name}.key", auth)
         self.verifier = TokenVerifier(
@@ -169,7 +173,7 @@ class Runtime:
                 log.warning("service.drain_failed", exc_info=error)
 
     def _server(self) -> tuple[grpc.aio.Server, Any]:
-        server = grpc.aio.server(interceptors=[CallInterceptor(self.verifier)], options=SERVER_OPTIONS)
+        server = grpc.aio.server(interceptors=[CallInterceptor(self.verifier, self.journal)], options=SERVER_OPTIONS)
         names = set()
         for add_to_server, servicer in self._servicers:
             add_to_server(servicer, server)

@@ -33,6 +33,7 @@ class RequestContext:
         scope[_KEY] = request_id
         rpc_client.request_id.set(request_id)
         rpc_client.remote_address.set(client_address(scope, headers, self._trusted))
+        rpc_client.user_agent.set(re.sub(r"[^ -~]", "", headers.get("user-agent", ""))[:256])
         rpc_client.on_behalf_of.set(bearer(headers))
         structlog.contextvars.bind_contextvars(request_id=request_id)
 

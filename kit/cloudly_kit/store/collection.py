@@ -15,6 +15,7 @@ import structlog
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure
 
+from cloudly_kit.audit import notes
 from cloudly_kit.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, StaleEtag, Unavailable
 from cloudly_kit.ids import new_etag
 from cloudly_kit.store.database import Database, Rerun, Session
@@ -91,6 +92,7 @@ class Collection(Generic[D]):
             await self._write(lambda s: self._raw.insert_one(raw, session=s), raw, session)
         except DuplicateKeyError as error:
             return await self._duplicate(raw, request, session, error)
+        self._note(raw, "", session)
         return self._decode(raw), False
 
     async def get(self, id: str, *, session: Session | None = None) -> D:
@@ -136,6 +138,7 @@ class Collection(Generic[D]):
                 if current is None or not current["live"]:
                     raise NotFound(self.kind, doc.id)
                 raise StaleEtag(self.kind, doc.id, current["etag"])
+        self._note(raw, doc.etag, session)
         return self._decode(raw)
 
     async def change(
@@ -248,6 +251,7 @@ class Collection(Generic[D]):
 
     async def _write(self, write: Callable[[Any], Awaitable[T]], raw: Raw, session: Session | None) -> T:
         """Do a write that may be repeated: its etag is new, so a second time it finds the first's and nothing else."""
+        await notes.before_write()
         if session is not None:
             result = await write(session.raw)
             session.wrote(self._raw, raw["_id"], raw["etag"])
@@ -269,6 +273,17 @@ class Collection(Generic[D]):
                 if error.code != _WRITE_CONFLICT or loop.time() > deadline:
                     raise
             await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, 0.5)))
+
+    def _note(self, raw: Raw, before: str, session: Session | None) -> None:
+        """Tell the audit trail what was written, once it is certain."""
+        noted = notes.current()
+        if noted is not None:
+            name = raw.get("name")
+            change = notes.Change(self.kind, raw["_id"], name if isinstance(name, str) else "", before, raw["etag"])
+            if session is None:
+                noted.add(change)
+            else:
+                session.after_commit(lambda: noted.add(change))
 
     async def _by_request(self, request: RequestKey, session: Session | None) -> D | None:
         raw = await self._raw.find_one({"request_key": request.key}, session=_driver(session))

@@ -37,6 +37,13 @@ class Settings(ServiceSettings):
         validation_alias="CLOUDLY_TOKEN_MAX_DAYS",
         description="The longest life of an API token in days; 0 sets no bound and allows tokens without an end.",
     )
+    audit_days: int = Field(
+        400,
+        ge=1,
+        le=3_650,
+        validation_alias="CLOUDLY_AUDIT_DAYS",
+        description="How many days the audit log is kept.",
+    )
     password_threads: int = Field(
         2,
         ge=1,

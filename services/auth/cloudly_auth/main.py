@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
+from cloudly.auth.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from cloudly.auth.v1.invitation_pb2_grpc import add_InvitationServiceServicer_to_server
 from cloudly.auth.v1.setting_pb2_grpc import add_SettingServiceServicer_to_server
@@ -17,6 +18,10 @@ from cloudly_kit.runtime import Runtime, run
 
 from cloudly_auth.api_tokens import ApiTokens
 from cloudly_auth.attempts import Attempts
+from cloudly_auth.audit_chain import Chain
+from cloudly_auth.audit_log import AuditLog
+from cloudly_auth.audit_marks import Marks
+from cloudly_auth.audit_store import AuditStore
 from cloudly_auth.bootstrap import bootstrap_admin
 from cloudly_auth.config import Settings
 from cloudly_auth.events import PUBLISHES
@@ -29,7 +34,14 @@ from cloudly_auth.mail import Mail
 from cloudly_auth.passwords import Passwords
 from cloudly_auth.revocations import Revocations
 from cloudly_auth.service_tokens import ServiceTokens
-from cloudly_auth.servicers import ApiTokenServicer, AuthServicer, InvitationServicer, SettingServicer, UserServicer
+from cloudly_auth.servicers import (
+    ApiTokenServicer,
+    AuditServicer,
+    AuthServicer,
+    InvitationServicer,
+    SettingServicer,
+    UserServicer,
+)
 from cloudly_auth.sessions import Sessions
 from cloudly_auth.settings import Settings as SettingRules
 from cloudly_auth.settings_store import SettingsStore
@@ -86,6 +98,9 @@ async def serve(settings: Settings) -> None:
         mail = Mail(settings.mail_server, settings.public_origin) if settings.mail_server else None
         invitations = Invitations(invitation_store, users, attempts, mail, settings.public_origin)
         runtime.serve(add_InvitationServiceServicer_to_server, InvitationServicer(invitations, sessions))
+        chain, audit = await _audit(runtime, settings, keys)
+        runtime.serve(add_AuditServiceServicer_to_server, AuditServicer(audit))
+        runtime.background("audit-chain", chain.run)
         serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
         runtime.background("revocations", revocations.keep_announced)
@@ -116,6 +131,15 @@ async def _foundations(
     return keys, store, tokens, revocations, sessions
 
 
+async def _audit(runtime: Runtime, settings: Settings, keys: KeyRing) -> tuple[Chain, AuditLog]:
+    store = AuditStore(runtime.database)
+    await store.ensure()
+    marks = Marks(store, keys, Envelope.load(settings.keys_dir))
+    chain = Chain(store, marks, runtime.redis)
+    await chain.open()
+    return chain, AuditLog(store, marks, runtime.redis)
+
+
 async def _heal(sessions: Sessions) -> None:
     while True:
         await sessions.carry_out_endings()
@@ -124,7 +148,8 @@ async def _heal(sessions: Sessions) -> None:
 
 async def _build(runtime: Runtime, settings: Settings) -> Parts:
     keys, *_ = await _foundations(runtime, settings)
-    return Parts(keys)
+    _, audit = await _audit(runtime, settings, keys)
+    return Parts(keys, audit, settings.audit_days)
 
 
 def main() -> None:

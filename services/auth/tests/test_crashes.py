@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
-from cloudly.auth.v1 import auth_pb2, setting_pb2, setting_pb2_grpc, user_pb2
+from cloudly.auth.v1 import audit_pb2, audit_pb2_grpc, auth_pb2, setting_pb2, setting_pb2_grpc, user_pb2
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing, KeyState
@@ -269,4 +270,48 @@ async def until_revoked(auth, token: str, seconds: float = 10) -> None:
                 await auth.identity(token)
             except TokenRevoked:
                 return
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("place", "results"),
+    [
+        ("audit.after_begin", [audit_pb2.AUDIT_RESULT_UNKNOWN]),
+        ("audit.before_finish", [audit_pb2.AUDIT_RESULT_UNKNOWN]),
+        ("audit.chain.before_append", [audit_pb2.AUDIT_RESULT_DONE]),
+        ("audit.chain.after_append", [audit_pb2.AUDIT_RESULT_DONE]),
+    ],
+)
+async def test_a_process_killed_anywhere_leaves_each_call_in_the_log_once(
+    harness: Any, replica: Any, caller_of: Any, store: Any, redis_client: Any, place: str, results: list[int]
+):
+    async with dying(replica(1), f"{place}:2" if place.startswith("audit.before") else place):
+        auth = caller_of.at(replica(1))
+        await asyncio.gather(auth.login(), auth.login(), return_exceptions=True)
+    if place == "audit.chain.before_append":
+        await redis_client.flushall()
+    # As if the time of what the dead process had begun were over.
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await store.database.raw("_audit").update_many({"state": "begun"}, {"$set": {"due": past}})
+    async with harness.running("auth", serve, replica(2)):
+        auth = caller_of.at(replica(2))
+        token = await auth.admin()
+        logins = await listed_logins(auth, token)
+        assert len({entry.id for entry in logins}) == len(logins)
+        assert set(results) <= {entry.result for entry in logins}
+        verified = await audit_pb2_grpc.AuditServiceStub(auth.channel(token)).VerifyAuditLog(audit_pb2.VerifyAuditLogRequest())
+        assert verified.complete
+        rows = store.database.raw("_audit")
+        async with asyncio.timeout(15):
+            while await rows.find_one({"state": "begun"}) is not None:
+                await asyncio.sleep(0.05)
+
+
+async def listed_logins(auth: Any, token: str) -> list[audit_pb2.AuditEntry]:
+    request = audit_pb2.ListAuditEntriesRequest(filter='method = "AuthService.Login"')
+    async with asyncio.timeout(15):
+        while True:
+            answer = await audit_pb2_grpc.AuditServiceStub(auth.channel(token)).ListAuditEntries(request)
+            if len(answer.entries) >= 2:
+                return list(answer.entries)
             await asyncio.sleep(0.05)

@@ -1,9 +1,17 @@
 """The gRPC surface of auth: parse, call the domain, answer."""
 
 from cloudly_auth.servicers.api_tokens import ApiTokenServicer
+from cloudly_auth.servicers.audit import AuditServicer
 from cloudly_auth.servicers.auth import AuthServicer
 from cloudly_auth.servicers.invitations import InvitationServicer
 from cloudly_auth.servicers.settings import SettingServicer
 from cloudly_auth.servicers.users import UserServicer
 
-__all__ = ["ApiTokenServicer", "AuthServicer", "InvitationServicer", "SettingServicer", "UserServicer"]
+__all__ = [
+    "ApiTokenServicer",
+    "AuditServicer",
+    "AuthServicer",
+    "InvitationServicer",
+    "SettingServicer",
+    "UserServicer",
+]

@@ -1,0 +1,63 @@
+"""What the audited call being handled has written, noted by the store; domain code knows nothing of it."""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+MOST_CHANGES = 10
+"""Documents that an entry lists; of more it tells the number."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A document that was written. `before` is empty for one that was made, else the etag it had."""
+
+    kind: str
+    id: str
+    name: str
+    before: str
+    after: str
+
+
+@dataclass
+class Notes:
+    """The notes of one call. `begin` writes the trace of the call, if that has not been done."""
+
+    begin: Callable[[], Awaitable[None]]
+    changes: list[Change] = field(default_factory=list)
+    left_off: int = 0
+
+    def add(self, change: Change) -> None:
+        """Note a write; one document's writes are one change, from its first etag to its last."""
+        for index, known in enumerate(self.changes):
+            if (known.kind, known.id) == (change.kind, change.id):
+                self.changes[index] = Change(known.kind, known.id, change.name, known.before, change.after)
+                return
+        if len(self.changes) < MOST_CHANGES:
+            self.changes.append(change)
+        else:
+            self.left_off += 1
+
+
+_notes: ContextVar[Notes | None] = ContextVar("cloudly_audit_notes", default=None)
+
+
+def take(notes: Notes | None) -> None:
+    """Have the writes of this task noted here from now on."""
+    _notes.set(notes)
+
+
+async def before_write() -> None:
+    """To be awaited before each write: the trace of the call has to be there first.
+
+    Raises:
+        Unavailable: it could not be written.
+    """
+    notes = _notes.get()
+    if notes is not None:
+        await notes.begin()
+
+
+def current() -> Notes | None:
+    """Where to note what is written; None outside of an audited call."""
+    return _notes.get()
