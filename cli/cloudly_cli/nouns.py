@@ -17,6 +17,9 @@ from cloudly_cli.watching import watch
 _ATTEMPTS = 3
 """How often a change of what was read is tried anew, when somebody else changed it meanwhile."""
 
+_BY_HAND = {"audit": ("export", "verify")}
+"""Verbs that are more than one call."""
+
 
 class Noun(click.Group):
     """One noun; its verbs are built when they are needed."""
@@ -30,11 +33,16 @@ class Noun(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs."""
         del ctx
-        return sorted(self._contract.verbs[self._noun])
+        return sorted([*self._contract.verbs[self._noun], *_BY_HAND.get(self._noun, ())])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A verb's command."""
         del ctx
+        if cmd_name in _BY_HAND.get(self._noun, ()):
+            from cloudly_cli import audit
+
+            by_hand: click.Command = getattr(audit, cmd_name)
+            return by_hand
         verb = self._contract.verbs[self._noun].get(cmd_name)
         return None if verb is None else command(verb)
 

@@ -151,6 +151,23 @@ def test_lists_have_pages_and_creates_can_be_repeated(method):
         assert method.rules.idempotent
 
 
+NOT_AUDITED = {
+    "auth.v1.AuthService/RefreshSession": "every ten minutes for everybody who is logged in; the login is in the log",
+    "baseos.v1.BaseosNodeService/Heartbeat": "every few seconds from every node",
+    "coreflow.v1.CoreflowService/Connect": "an agent's stream, opened again after every hiccup; its token's is in the log",
+}
+"""Methods that change something and are not in the audit log, each with the reason."""
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name_of)
+def test_what_writes_is_audited_or_says_why_not(method):
+    reads = method.rules.idempotent or method.name.startswith("Watch")
+    assert method.rules.audit or reads or name_of(method) in NOT_AUDITED, (
+        "add `audit: true`, or list it with the reason"
+    )
+    assert not (method.rules.audit and name_of(method) in NOT_AUDITED)
+
+
 @pytest.mark.parametrize("service", GRPC_SERVICES)
 def test_every_method_is_implemented_by_the_service_that_owns_it(service):
     methods = [method for method in METHODS if method.service == service]

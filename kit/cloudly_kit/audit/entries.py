@@ -1,5 +1,7 @@
 """An audit entry made of a call: who, what, on which resource. Never a secret, never more than fits."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -64,7 +66,7 @@ def identity_in(response: Message | None) -> pb.AuditActor | None:
     )
 
 
-def result_of(error: DomainError | None) -> pb.AuditResult:
+def result_of(error: DomainError | None) -> pb.AuditResult.ValueType:
     """How it ended."""
     if error is None:
         return pb.AUDIT_RESULT_DONE
@@ -116,7 +118,7 @@ def _by_route(method: contract.Method, request: Any) -> tuple[str, str, str]:
         paths = [name for name in fields if name.endswith("_id") and name != "request_id"][:1]
     if paths:
         owner, _, last = paths[-1].rpartition(".")
-        kind = owner or (last[:-3] if last.endswith("_id") else last)
+        kind = owner or (last.removesuffix("_id"))
         inner: Any = getattr(request, owner) if owner else request
         named = getattr(inner, "name" if owner else f"{kind}_name", "")
         return kind, str(getattr(inner, last)), str(named)

@@ -37,7 +37,9 @@ LIFE_SECONDS = 120.0
 SWEEP_SECONDS = 5.0
 _BEGUN, _DONE = "begun", "done"
 
-LOST = Counter("cloudly_audit_late_total", "Audited calls that ended after their entry was told as unknown.", ["service"])
+LOST = Counter(
+    "cloudly_audit_late_total", "Audited calls that ended after their entry was told as unknown.", ["service"]
+)
 
 
 class Journal:
@@ -47,9 +49,7 @@ class Journal:
         self.service = service
         self.floods = Floods()
         self._rows = database.raw("_audit")
-        self._outbox = Outbox(
-            database, redis, SOURCE, {TOPIC: (READER,)}, collection="_audit", ready={"state": _DONE}
-        )
+        self._outbox = Outbox(database, redis, SOURCE, {TOPIC: (READER,)}, collection="_audit", ready={"state": _DONE})
         # Ends that could not be written: the database was away, or the call was cancelled.
         self._late: deque[pb.AuditEntry] = deque(maxlen=10_000)
         self._wake = asyncio.Event()

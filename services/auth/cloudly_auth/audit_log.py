@@ -91,12 +91,12 @@ class AuditLog:
         """The entries behind one, in the order of the chain; and whether there are more."""
         anchor, head = await self._store.marks.get(ANCHOR), await self._store.marks.get(HEAD)
         size = min(size or 500, 1_000)
-        day = anchor.day
+        first = anchor.day
         if after > anchor.sequence:
             at = await self._store.entries.find(padded(after))
-            day = at.scope if at is not None else day
+            first = at.scope if at is not None else first
         found: list[Entry] = []
-        for day in _days(day, head.day)[::-1]:
+        for day in _days(first, head.day)[::-1]:
             found += await self._store.walk(day, max(after, anchor.sequence), size + 1 - len(found))
             if len(found) > size:
                 break
@@ -106,7 +106,9 @@ class AuditLog:
         """Verify a part of the chain, from its beginning or from where an earlier part ended."""
         anchor, head = await self._store.marks.find(ANCHOR), await self._store.marks.find(HEAD)
         if anchor is None or head is None:
-            return Verified(after, after_hash, broken=Break("cut", after, "the head or the anchor of the chain is gone"))
+            return Verified(
+                after, after_hash, broken=Break("cut", after, "the head or the anchor of the chain is gone")
+            )
         at = Verified(anchor.sequence, anchor.hash, first_sequence=anchor.sequence + 1)
         for mark in (anchor, head):
             if not await self._marks.genuine(mark):
@@ -126,8 +128,8 @@ class AuditLog:
         at.complete = at.complete and at.broken is None
         return at
 
-    async def _walk(self, at: Verified, day: str, head: Mark) -> None:
-        for day in _days(day, head.day)[::-1]:
+    async def _walk(self, at: Verified, first: str, head: Mark) -> None:
+        for day in _days(first, head.day)[::-1]:
             while True:
                 # The last one again: another in its place would show.
                 entries = await self._store.walk(day, at.sequence - 1, _WALK)

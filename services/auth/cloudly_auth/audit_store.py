@@ -139,9 +139,7 @@ class AuditStore:
 
     async def ensure(self) -> None:
         """Make the collections and their indexes."""
-        await asyncio.gather(
-            self.entries.ensure(), self.marks.ensure(), self.checkpoints.ensure(), self.keys.ensure()
-        )
+        await asyncio.gather(self.entries.ensure(), self.marks.ensure(), self.checkpoints.ensure(), self.keys.ensure())
 
     async def known(self, event_ids: Sequence[str], transaction: Transaction) -> set[str]:
         """Those of these events that are in the chain."""

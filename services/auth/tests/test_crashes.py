@@ -290,7 +290,8 @@ async def test_a_process_killed_anywhere_leaves_each_call_in_the_log_once(
         await asyncio.gather(auth.login(), auth.login(), return_exceptions=True)
     if place == "audit.chain.before_append":
         await redis_client.flushall()
-    # As if the time of what the dead process had begun were over.
+    # As if the time of the dead process's lease, and of what it had begun, were over.
+    await redis_client.delete("cloudly.lease.audit")
     past = datetime.now(UTC) - timedelta(seconds=1)
     await store.database.raw("_audit").update_many({"state": "begun"}, {"$set": {"due": past}})
     async with harness.running("auth", serve, replica(2)):
@@ -299,7 +300,9 @@ async def test_a_process_killed_anywhere_leaves_each_call_in_the_log_once(
         logins = await listed_logins(auth, token)
         assert len({entry.id for entry in logins}) == len(logins)
         assert set(results) <= {entry.result for entry in logins}
-        verified = await audit_pb2_grpc.AuditServiceStub(auth.channel(token)).VerifyAuditLog(audit_pb2.VerifyAuditLogRequest())
+        verified = await audit_pb2_grpc.AuditServiceStub(auth.channel(token)).VerifyAuditLog(
+            audit_pb2.VerifyAuditLogRequest()
+        )
         assert verified.complete
         rows = store.database.raw("_audit")
         async with asyncio.timeout(15):

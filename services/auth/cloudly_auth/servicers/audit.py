@@ -18,9 +18,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
 
-    async def ListAuditEntries(
-        self, request: pb.ListAuditEntriesRequest, context: Any
-    ) -> pb.ListAuditEntriesResponse:
+    async def ListAuditEntries(self, request: pb.ListAuditEntriesRequest, context: Any) -> pb.ListAuditEntriesResponse:
         """A page, newest first."""
         start, end = _time(request, "start_time"), _time(request, "end_time")
         page = await self._audit.page(page_request(request), start, end)
@@ -71,9 +69,7 @@ def _message(entry: Entry) -> pb.AuditEntry:
         method=entry.method,
         resource=_resource(entry.resource),
         changes=[
-            pb.AuditChange(
-                resource=_resource(one.resource), etag_before=one.etag_before, etag_after=one.etag_after
-            )
+            pb.AuditChange(resource=_resource(one.resource), etag_before=one.etag_before, etag_after=one.etag_after)
             for one in entry.changes
         ],
         changes_left_off=entry.changes_left_off,
