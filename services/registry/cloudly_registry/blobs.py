@@ -6,6 +6,7 @@ from cloudly_kit.store import Session
 from cloudly_kit.store.documents import now
 
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
+from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.store import Blob, Link, RegistryStore, UploadDocument
 
 PREFIX = "registry/blobs/"
@@ -14,15 +15,19 @@ PREFIX = "registry/blobs/"
 class Blobs:
     """Blobs of all repositories."""
 
-    def __init__(self, store: RegistryStore, objects: ObjectStore) -> None:
+    def __init__(self, store: RegistryStore, objects: ObjectStore, quarantine: Quarantine) -> None:
         self._store = store
         self._objects = objects
+        self._quarantine = quarantine
 
     async def get(self, image_id: str, digest: str) -> Link:
         """Where a repository's blob is. Raises BlobUnknown."""
         link = await self._store.link(image_id, digest)
         if link is None:
             raise BlobUnknown(digest)
+        if link.unused_since is not None:
+            # The collector waits with it; whoever asks may be about to push a manifest that needs it.
+            await self._store.use("links", link.id)
         return link
 
     async def moved(self, link: Link) -> Link:
@@ -69,23 +74,24 @@ class Blobs:
 
     async def mount(self, image_id: str, source_image_id: str, digest: str) -> bool:
         """Let a repository read a blob of another one; False when that one has no such blob."""
-        link = await self._store.link(source_image_id, digest)
-        blob = await self._store.blob(digest) if link else None
-        if blob is None:
-            return False
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> bool:
+            link = await self._store.link(source_image_id, digest, session)
+            blob = await self._store.blob(digest, session) if link else None
+            if blob is None:
+                return False
+            await self._store.put_blob(blob, session)
             await self._store.put_link(image_id, blob, session)
+            return True
 
-        await self._store.transaction(work)
-        return True
+        return await self._store.transaction(work)
 
     async def mount_from_any(self, image_id: str, digest: str) -> bool:
         """Let a repository read a blob of whichever other one has it; False when none has."""
         source = await self._store.holder_of(digest)
         return bool(source) and await self.mount(image_id, source, digest)
 
-    async def delete(self, image_id: str, digest: str) -> None:
+    async def delete(self, image_id: str, digest: str, by: str) -> None:
         """Take a blob out of a repository.
 
         Raises:
@@ -94,7 +100,8 @@ class Blobs:
         """
 
         async def work(session: Session) -> None:
-            if await self._store.link(image_id, digest, session) is None:
+            link = await self._store.link(image_id, digest, session)
+            if link is None:
                 raise BlobUnknown(digest)
             holder = await self._store.refers_to(image_id, digest, session)
             if holder:
@@ -104,6 +111,7 @@ class Blobs:
                 raise NameUnknown(image_id)
             # Written so that it meets a manifest that is being pushed in another transaction and refers to the blob.
             await self._store.images.replace(image, session=session)
+            await self._quarantine.take_blob(link, by, session)
             await self._store.delete_link(image_id, digest, session)
 
         await self._store.transaction(work)

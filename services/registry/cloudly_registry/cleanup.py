@@ -8,6 +8,7 @@ from cloudly_kit.objects import ObjectStore
 from cloudly_kit.store.documents import now
 
 from cloudly_registry.blobs import PREFIX
+from cloudly_registry.collector_store import CollectorStore
 from cloudly_registry.errors import UploadInvalid
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.uploads import Uploads
@@ -48,10 +49,11 @@ class Cleanup:
         return cancelled
 
     async def deleted_images(self) -> int:
-        """Purge repositories whose deletion was interrupted; how many had something left."""
+        """Purge deleted repositories that nobody can bring back any more; how many had something left."""
         purged = 0
-        for image_id in await self.store.deleted_images():
-            if await self.store.purge(image_id):
+        rows = CollectorStore(self.store)
+        for image_id in await rows.deleted_images():
+            if await rows.purge(image_id):
                 purged += 1
         return purged
 

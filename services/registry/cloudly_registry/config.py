@@ -31,3 +31,17 @@ class Settings(ServiceSettings):
         validation_alias="CLOUDLY_REGISTRY_UPLOAD_HOURS",
         description="How long an unfinished upload is kept for its client to go on with.",
     )
+    grace_hours: int = Field(
+        24,
+        ge=1,
+        le=720,
+        validation_alias="CLOUDLY_REGISTRY_GRACE_HOURS",
+        description="How long something has to be unused before it is collected; longer than any push takes.",
+    )
+    quarantine_hours: int = Field(
+        72,
+        ge=1,
+        le=8760,
+        validation_alias="CLOUDLY_REGISTRY_QUARANTINE_HOURS",
+        description="How long deleted and collected versions, blobs and images can be brought back.",
+    )

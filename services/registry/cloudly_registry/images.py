@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from cloudly_kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from cloudly_kit.hints import Hints
-from cloudly_kit.store import RequestKey
+from cloudly_kit.store import RequestKey, Session
 
 from cloudly_registry.pins import Pins
+from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.references import checked_repository
 from cloudly_registry.store import ImageDocument, RegistryStore
 
@@ -35,9 +36,10 @@ class _Known:
 class Images:
     """The records, and the way from a repository's name to its id."""
 
-    def __init__(self, store: RegistryStore, pins: Pins, hints: Hints) -> None:
+    def __init__(self, store: RegistryStore, pins: Pins, quarantine: Quarantine, hints: Hints) -> None:
         self._store = store
         self._pins = pins
+        self._quarantine = quarantine
         self._hints = hints
         self._known: dict[str, _Known] = {}
 
@@ -104,8 +106,8 @@ class Images:
         await self._hints.publish(GONE, image.repository)
         return image
 
-    async def delete(self, image_id: str, etag: str) -> None:
-        """Delete a repository with all that is in it.
+    async def delete(self, image_id: str, etag: str, by: str) -> None:
+        """Delete a repository with all that is in it; it can be restored until its quarantine ends.
 
         Raises:
             NotFound, StaleEtag: as the store.
@@ -115,11 +117,15 @@ class Images:
         holder = await self._pins.holder(await self._store.manifest_digests(image_id))
         if holder:
             raise FailedPrecondition(f"the cluster {holder} runs a version of this image, or could go back to it")
-        await self._store.images.delete(image_id, etag=etag)
+
+        async def work(session: Session) -> None:
+            found = await self._store.images.get(image_id, session=session)
+            await self._quarantine.take_image(found, by, session)
+            await self._store.images.delete(image_id, etag=etag, session=session)
+
+        await self._store.transaction(work)
         self.forget(image.repository)
         await self._hints.publish(GONE, image.repository)
-        # From here on nobody finds the rows; if this process dies now, upload-cleanup removes them.
-        await self._store.purge(image_id)
 
     async def follow(self) -> None:
         """Forget what other replicas deleted or changed, for ever."""

@@ -1,11 +1,26 @@
 """The regular work of the registry."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cloudly_kit.jobs import Run, Task, task
+from cloudly_kit.leases import Lease
 
 from cloudly_registry.cleanup import Cleanup
+from cloudly_registry.collector import Collector
+
+COLLECT_GARBAGE = "collect-garbage"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the tasks do their work with."""
+
+    cleanup: Cleanup
+    collector: Collector
+    lease: Lease
+    """Held by the one collector that works."""
 
 
 @task(
@@ -15,13 +30,27 @@ from cloudly_registry.cleanup import Cleanup
     category="maintenance",
     schedule="17 * * * *",
 )
-async def upload_cleanup(run: Run, cleanup: Cleanup) -> dict[str, Any]:
+async def upload_cleanup(run: Run, work: Work) -> dict[str, Any]:
     """Give space back."""
 
     async def report(done: int, what: str) -> None:
         await run.progress(done, 0, what)
 
-    return dict(await cleanup.run(report))
+    return dict(await work.cleanup.run(report))
 
 
-TASKS: Sequence[Task[Cleanup]] = (upload_cleanup,)
+@task(
+    COLLECT_GARBAGE,
+    timeout_seconds=6 * 3600,
+    description="Applies rules of retention and collects what nothing needs. Parameter dryRun: only report.",
+    category="maintenance",
+    schedule="37 * * * *",
+)
+async def collect_garbage(run: Run, work: Work) -> dict[str, Any]:
+    """Collect; the report is the execution's result."""
+    async with work.lease.held():
+        report = await work.collector.run(run.progress, dry_run=bool(run.parameters.get("dryRun", False)))
+    return report.result()
+
+
+TASKS: Sequence[Task[Work]] = (upload_cleanup, collect_garbage)

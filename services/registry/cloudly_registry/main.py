@@ -7,13 +7,16 @@ import aiohttp
 from cloudly.registry.v1 import external_registry_pb2_grpc, image_pb2_grpc
 from cloudly_kit import logs
 from cloudly_kit.crypto import Envelope
+from cloudly_kit.ids import new_id
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
+from cloudly_kit.leases import Lease
 from cloudly_kit.objects import from_settings
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime
 
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
+from cloudly_registry.collector import Collector
 from cloudly_registry.config import Settings
 from cloudly_registry.events import PUBLISHES
 from cloudly_registry.external_registries import ExternalRegistries
@@ -21,11 +24,12 @@ from cloudly_registry.external_registry_store import ExternalRegistryStore
 from cloudly_registry.http.parts import Parts
 from cloudly_registry.http.server import serving
 from cloudly_registry.images import Images
-from cloudly_registry.jobs import TASKS
+from cloudly_registry.jobs import TASKS, Work
 from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
+from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
@@ -51,16 +55,17 @@ async def serve(settings: Settings) -> None:
         external_store = ExternalRegistryStore(runtime.database)
         await external_store.ensure()
         external = ExternalRegistries(external_store, envelope, Upstream(http), runtime.hints)
-        pins = Pins(store)
-        images = Images(store, pins, runtime.hints)
-        blobs = Blobs(store, objects)
+        quarantine = Quarantine(store, timedelta(hours=settings.quarantine_hours))
+        pins = Pins(store, quarantine)
+        images = Images(store, pins, quarantine, runtime.hints)
+        blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
         parts = Parts(
             store=store,
             images=images,
             blobs=blobs,
             uploads=Uploads(store, objects, blobs),
-            manifests=Manifests(store, blobs, pins, outbox, runtime.hints, cache),
+            manifests=Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache),
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
             tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),
@@ -69,7 +74,7 @@ async def serve(settings: Settings) -> None:
             deletes=settings.deletes,
             idle_seconds=settings.idle_seconds,
         )
-        servicer = ImageServicer(store, images, pins, settings.registry_host)
+        servicer = ImageServicer(store, images, pins, quarantine, executions, settings.registry_host)
         runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)
         runtime.serve(
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
@@ -83,14 +88,21 @@ async def serve(settings: Settings) -> None:
             await runtime.run()
 
 
-async def build(runtime: Runtime, settings: Settings) -> Cleanup:
+async def build(runtime: Runtime, settings: Settings) -> Work:
     """What the tasks work on, in a worker."""
     objects = await from_settings(settings).__aenter__()
     runtime.on_drain(lambda: objects.__aexit__(None, None, None))
     store = RegistryStore(runtime.database)
     await store.ensure()
-    uploads = Uploads(store, objects, Blobs(store, objects))
-    return Cleanup(store, objects, uploads, timedelta(hours=settings.upload_hours))
+    outbox = Outbox(runtime.database, runtime.redis, NAME, PUBLISHES)
+    quarantine = Quarantine(store, timedelta(hours=settings.quarantine_hours))
+    pins = Pins(store, quarantine)
+    blobs = Blobs(store, objects, quarantine)
+    cache = ManifestCache(runtime.hints)
+    manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
+    cleanup = Cleanup(store, objects, Uploads(store, objects, blobs), timedelta(hours=settings.upload_hours))
+    collector = Collector(store, objects, manifests, quarantine, pins, timedelta(hours=settings.grace_hours))
+    return Work(cleanup, collector, Lease(runtime.redis, "cloudly.lease.registry.collector", new_id(), 30))
 
 
 def main() -> None:

@@ -23,13 +23,15 @@ from cloudly_registry.errors import (
 from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifest_format import IMAGE_CONFIGS, Manifest, parse, platform_of_config
 from cloudly_registry.pins import Pins
+from cloudly_registry.quarantine import VERSIONS_SHOWN, Quarantine
+from cloudly_registry.quotas import check_quota
 from cloudly_registry.references import algorithm_of, digest_of, is_digest
+from cloudly_registry.retention import immutable
 from cloudly_registry.store import ImageDocument, ManifestRow, RegistryStore, Version
 from cloudly_registry.tag_reads import TagReads
 
 log = structlog.get_logger()
 
-VERSIONS_SHOWN = 100
 _CONFIG_BYTES = 1 << 20
 
 
@@ -46,11 +48,19 @@ class Manifests:
     """Manifests and tags of all repositories."""
 
     def __init__(
-        self, store: RegistryStore, blobs: Blobs, pins: Pins, outbox: Outbox, hints: Hints, cache: ManifestCache
+        self,
+        store: RegistryStore,
+        blobs: Blobs,
+        pins: Pins,
+        quarantine: Quarantine,
+        outbox: Outbox,
+        hints: Hints,
+        cache: ManifestCache,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._pins = pins
+        self._quarantine = quarantine
         self._outbox = outbox
         self._hints = hints
         self._cache = cache
@@ -90,6 +100,7 @@ class Manifests:
             ManifestInvalid: it is no manifest that can be kept.
             DigestInvalid: `reference` is another digest than its own.
             ManifestBlobUnknown: what it refers to is not in the repository.
+            Denied: the tag is immutable and points elsewhere, or the repository's quota would be passed.
         """
         manifest = parse(media_type, body)
         digest = digest_of(body, algorithm_of(reference) if is_digest(reference) else "sha256")
@@ -99,10 +110,11 @@ class Manifests:
 
         async def work(session: Session) -> ManifestRow:
             image = await self._image(image_id, session)
-            children = await self._checked_children(image_id, manifest, session)
+            children = await self._checked_children(image, manifest, session)
             row = _row(image_id, digest, manifest, body, children, platform)
             if await self._store.manifest(image_id, digest, session) is None:
                 image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
+                check_quota(image)
             await self._store.put_manifest(row, body, session)
             for tag in tags if is_digest(reference) else (reference, *tags):
                 await self._move_tag(image, tag, row, pushed_by, session)
@@ -117,7 +129,7 @@ class Manifests:
         log.info("registry.pushed", image=image_id, reference=reference, digest=digest, by=pushed_by)
         return row
 
-    async def delete(self, image_id: str, reference: str) -> None:
+    async def delete(self, image_id: str, reference: str, by: str) -> None:
         """Delete a tag, or a manifest with all tags that point to it.
 
         Raises:
@@ -125,14 +137,18 @@ class Manifests:
             Denied: a cluster runs it, or could go back to it.
         """
         if not is_digest(reference):
-            await self._store.transaction(lambda session: self._delete_tag(image_id, reference, session))
+            await self._store.transaction(lambda session: self.take_tag(image_id, reference, "deleted", by, session))
             return
         holder = await self._pins.holder([reference])
         if holder:
             raise Denied(f"the cluster {holder} runs this, or could go back to it", {"digest": reference})
-        await self._store.transaction(lambda session: self._delete_manifest(image_id, reference, session))
-        self._cache.forget(image_id, reference)
-        await self._hints.publish(ManifestCache.HINT, f"{image_id}/{reference}")
+        await self._store.transaction(lambda session: self.take_manifest(image_id, reference, "deleted", by, session))
+        await self.forget(image_id, reference)
+
+    async def forget(self, image_id: str, digest: str) -> None:
+        """Have all replicas look a manifest up again."""
+        self._cache.forget(image_id, digest)
+        await self._hints.publish(ManifestCache.HINT, f"{image_id}/{digest}")
 
     async def tags(self, image_id: str, last: str, limit: int) -> list[str]:
         """Tags in ASCII order, after `last`."""
@@ -153,11 +169,15 @@ class Manifests:
             return ""
         return platform_of_config(await self._blobs.read(image_id, manifest.config.digest, _CONFIG_BYTES))
 
-    async def _checked_children(self, image_id: str, manifest: Manifest, session: Session) -> list[ManifestRow]:
-        missing = await self._store.missing("links", image_id, (b.digest for b in manifest.blobs), session)
-        children = await self._store.manifests(image_id, {c.digest for c in manifest.children}, session)
-        present = {child.digest for child in children}
-        missing += [child.digest for child in manifest.children if child.digest not in present]
+    async def _checked_children(self, image: ImageDocument, manifest: Manifest, session: Session) -> list[ManifestRow]:
+        missing = await self._store.missing("links", image.id, (b.digest for b in manifest.blobs), session)
+        wanted = {child.digest for child in manifest.children}
+        children = await self._store.manifests(image.id, wanted, session) if wanted else []
+        if gone := wanted - {child.digest for child in children}:
+            # Deleted or collected since the client saw them: what a push refers to comes back.
+            await self._quarantine.revive(image.id, gone, image, session)
+            children = await self._store.manifests(image.id, wanted, session)
+            missing += sorted(wanted - {child.digest for child in children})
         if missing:
             raise ManifestBlobUnknown(missing)
         return children
@@ -174,6 +194,11 @@ class Manifests:
         self, image: ImageDocument, tag: str, row: ManifestRow, pushed_by: str, session: Session
     ) -> None:
         known = await self._store.tag(image.id, tag, session)
+        if known and known.version.digest != row.digest and immutable(tag, image.immutable_tags):
+            raise Denied(
+                f"the tag {tag} is immutable in this repository: push under another tag",
+                {"tag": tag, "digest": known.version.digest},
+            )
         version = Version(
             tag=tag,
             digest=row.digest,
@@ -190,28 +215,36 @@ class Manifests:
         # The same digest again is told too: whoever reads it decides whether that is news.
         await self._outbox.put(events.IMAGE_PUSHED, events.image_pushed(image, version), session=session)
 
-    async def _delete_tag(self, image_id: str, tag: str, session: Session) -> None:
-        if await self._store.tag(image_id, tag, session) is None:
+    async def take_tag(self, image_id: str, tag: str, reason: str, by: str, session: Session) -> None:
+        """Move a tag into quarantine. Raises ManifestUnknown."""
+        row = await self._store.tag(image_id, tag, session)
+        if row is None:
             raise ManifestUnknown(tag)
         image = await self._image(image_id, session)
+        await self._quarantine.take_tag(row, reason, by, session)
         await self._store.delete_tag(image_id, tag, session)
         await self._show_without(image, [tag], session)
         await self._store.images.replace(image, session=session)
+        crashpoint("registry.delete.before_commit")
 
-    async def _delete_manifest(self, image_id: str, digest: str, session: Session) -> None:
+    async def take_manifest(self, image_id: str, digest: str, reason: str, by: str, session: Session) -> ImageDocument:
+        """Move a manifest and its tags into quarantine; its image then. Raises ManifestUnknown."""
         row = await self._store.manifest(image_id, digest, session)
-        body = await self._store.content(digest)
+        body = await self._store.content(digest, session)
         if row is None or body is None:
             raise ManifestUnknown(digest)
         image = await self._image(image_id, session)
         tags = await self._store.tags_of(image_id, digest, session)
+        await self._quarantine.take_manifest(row, tags, reason, by, session)
         await self._store.delete_manifest(image_id, digest, session)
         for tag in tags:
             await self._store.delete_tag(image_id, tag.version.tag, session)
         freed = row.size + await self._new_blob_bytes(image_id, parse(row.media_type, body), session)
         image.size_bytes = max(0, image.size_bytes - freed)
         await self._show_without(image, [tag.version.tag for tag in tags], session)
-        await self._store.images.replace(image, session=session)
+        image = await self._store.images.replace(image, session=session)
+        crashpoint("registry.delete.before_commit")
+        return image
 
     async def _show_without(self, image: ImageDocument, tags: Sequence[str], session: Session) -> None:
         image.version_count = max(0, image.version_count - len(tags))

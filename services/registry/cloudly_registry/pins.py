@@ -1,20 +1,29 @@
 """Which digests must stay, as clusters tells it (decision 13: what is not known to be free is kept)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cloudly_kit.errors import AlreadyExists
 
+from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.store import PinDocument, RegistryStore
 
 
 class Pins:
     """What clusters run, or could go back to."""
 
-    def __init__(self, store: RegistryStore) -> None:
+    def __init__(self, store: RegistryStore, quarantine: Quarantine) -> None:
         self._store = store
+        self._quarantine = quarantine
 
-    async def set(self, cluster_id: str, digests: Iterable[str], revision: int) -> None:
-        """Replace all pins of a cluster, unless a later revision was told already."""
+    async def set(self, cluster_id: str, digests: Sequence[str], revision: int) -> None:
+        """Replace all pins of a cluster, unless a later revision was told already.
+
+        What is pinned and in quarantine comes back: a rollback must find it.
+        """
+        await self._write(cluster_id, digests, revision)
+        await self._quarantine.revive_pinned(digests)
+
+    async def _write(self, cluster_id: str, digests: Sequence[str], revision: int) -> None:
         wanted = sorted(set(digests))
 
         def mutate(pins: PinDocument) -> PinDocument | None:

@@ -8,19 +8,24 @@
     manifests   <image>/<digest>: the repository has the manifest; what it refers to
     contents    digest -> the bytes of a manifest; shared by all repositories
     tags        <image>/<tag> -> digest, with what a version says
+    quarantine  what was deleted and can be brought back (quarantine_store.py)
 
-The last five are rows, not documents: nobody watches or pages them, their ids say everything, and they are gone when
+Blobs to tags are rows, not documents: nobody watches or pages them, their ids say everything, and they are gone when
 they are deleted. They belong to an image by its id, so nothing of a deleted repository comes back in a new one.
 """
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
+from cloudly_kit.ids import new_etag
 from cloudly_kit.store import Collection, Database, Document, Index, Session
 from pydantic import BaseModel, ConfigDict, Field
+
+from cloudly_registry.quarantine_store import QuarantineStore
+from cloudly_registry.retention import RetentionRule
 
 T = TypeVar("T")
 
@@ -54,6 +59,11 @@ class ImageDocument(Document):
     version_count: int = 0
     size_bytes: int = 0
     """Of all its manifests and what they refer to, shared blobs counted once."""
+    quota_bytes: int = 0
+    """The most that `size_bytes` may become; 0 is no limit."""
+    immutable_tags: list[str] = []
+    """Patterns of tags that are never moved to another digest."""
+    retention: list[RetentionRule] = []
 
 
 class PinDocument(Document):
@@ -87,6 +97,8 @@ class Blob(Row):
     key: str
     size: int
     create_time: datetime
+    touch: str = ""
+    """New each time that a repository links it: so whoever deletes it meanwhile meets that in the database."""
 
 
 class Link(Row):
@@ -96,6 +108,8 @@ class Link(Row):
     digest: str
     key: str
     size: int
+    unused_since: datetime | None = None
+    """When the collector first saw that no manifest refers to it; whoever asks for the blob sets it back."""
 
 
 class ManifestRow(Row):
@@ -114,6 +128,19 @@ class ManifestRow(Row):
     subject: str = ""
     platforms: list[str] = []
     annotations: dict[str, str] = {}
+    unused_since: datetime | None = None
+    """When the collector first saw that nothing points to it; a push of it sets it back."""
+
+    def stored(self) -> dict[str, Any]:
+        """As it lies in Mongo. Annotations' names may hold dots and dollars, which are operators in documents."""
+        raw = self.model_dump(by_alias=True)
+        raw["annotations"] = [[name, value] for name, value in self.annotations.items()]
+        return raw
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> "ManifestRow":
+        """As it was stored."""
+        return cls.model_validate({**raw, "annotations": dict(raw["annotations"])})
 
 
 class TagRow(Row):
@@ -141,11 +168,13 @@ class RegistryStore:
         self.uploads = Collection(
             database, "uploads", UploadDocument, kind="upload", indexes=[Index("scope", "update_time")]
         )
+        self.quarantine = QuarantineStore(database)
 
     async def ensure(self) -> None:
         """Make the indexes."""
         for collection in (self.images, self.pins, self.uploads):
             await collection.ensure()
+        await self.quarantine.ensure()
         for name, fields in (
             ("blobs", ["key"]),
             ("links", ["image_id", "digest"]),
@@ -155,6 +184,7 @@ class RegistryStore:
             ("manifests", ["digest"]),
             ("tags", ["image_id", "_id"]),
             ("tags", ["image_id", "version.digest"]),
+            ("tags", ["image_id", "version.push_time", "_id"]),
         ):
             await self.database.raw(name).create_index([(field, 1) for field in fields])
 
@@ -186,11 +216,6 @@ class RegistryStore:
         query = {"scope": "-", "live": True, "repository": {"$gt": last}}
         cursor = self.database.raw("images").find(query, {"repository": 1}).sort("repository", 1).limit(limit)
         return [row["repository"] async for row in cursor]
-
-    async def deleted_images(self) -> list[str]:
-        """Ids of images deleted within the last day, whose rows may still be there."""
-        query = {"delete_time": {"$gt": datetime(2000, 1, 1, tzinfo=UTC)}}
-        return [row["_id"] async for row in self.database.raw("images").find(query, {"_id": 1})]
 
     # -- pins -----------------------------------------------------------------------------------------------------
 
@@ -224,8 +249,8 @@ class RegistryStore:
         return None if raw is None else Blob.model_validate(raw)
 
     async def put_blob(self, blob: Blob, session: Session) -> None:
-        """Store or replace."""
-        await self._put("blobs", blob, session)
+        """Store or replace, so that it meets a collector that is deleting it."""
+        await self._put("blobs", blob.model_copy(update={"touch": new_etag()}), session)
 
     async def link(self, image_id: str, digest: str, session: Session | None = None) -> Link | None:
         """The link of a blob into a repository."""
@@ -252,56 +277,72 @@ class RegistryStore:
         found: set[str] = set()
         for first in range(0, len(wanted), _BATCH):
             ids = [f"{image_id}/{digest}" for digest in wanted[first : first + _BATCH]]
-            rows = self.database.raw(collection).find({"_id": {"$in": ids}}, {"digest": 1}, session=session.raw)
-            found |= {row["digest"] async for row in rows}
+            fields = {"digest": 1, "unused_since": 1}
+            async for row in self.database.raw(collection).find({"_id": {"$in": ids}}, fields, session=session.raw):
+                found.add(row["digest"])
+                if row.get("unused_since") is not None:
+                    # Written, so that it meets a collector that is about to take it.
+                    await self.use(collection, row["_id"], session)
         return [digest for digest in wanted if digest not in found]
+
+    async def use(self, collection: str, id: str, session: Session | None = None) -> None:
+        """Set back since when a link or manifest is unused."""
+        changed = {"$set": {"unused_since": None}}
+        await self.database.raw(collection).update_one({"_id": id}, changed, session=_driver(session))
 
     # -- manifests ------------------------------------------------------------------------------------------------
 
     async def manifest(self, image_id: str, digest: str, session: Session | None = None) -> ManifestRow | None:
         """A manifest of a repository, without its bytes."""
         raw = await self._find("manifests", f"{image_id}/{digest}", session)
-        return None if raw is None else _manifest(raw)
+        return None if raw is None else ManifestRow.of(raw)
 
     async def manifests(self, image_id: str, digests: Iterable[str], session: Session) -> list[ManifestRow]:
         """Those of these manifests that the repository has."""
         ids = [f"{image_id}/{digest}" for digest in digests]
         rows = self.database.raw("manifests").find({"_id": {"$in": ids}}, session=session.raw)
-        return [_manifest(raw) async for raw in rows]
+        return [ManifestRow.of(raw) async for raw in rows]
 
     async def put_manifest(self, row: ManifestRow, body: bytes, session: Session) -> None:
         """Store a manifest and its bytes."""
-        raw = row.model_dump(by_alias=True)
-        # Annotations' names may hold dots and dollars, which are operators in documents.
-        raw["annotations"] = [[name, value] for name, value in row.annotations.items()]
-        await self.database.raw("manifests").replace_one({"_id": row.id}, raw, upsert=True, session=session.raw)
+        await self.bring_manifest(row, session)
         content = {"_id": row.digest, "body": body}
         await self.database.raw("contents").replace_one({"_id": row.digest}, content, upsert=True, session=session.raw)
 
+    async def bring_manifest(self, row: ManifestRow, session: Session) -> None:
+        """Store a manifest whose bytes are here."""
+        await self.database.raw("manifests").replace_one(
+            {"_id": row.id}, row.stored(), upsert=True, session=session.raw
+        )
+
     async def delete_manifest(self, image_id: str, digest: str, session: Session) -> None:
-        """Remove a manifest, and its bytes when no other repository has it."""
+        """Remove a manifest, and its bytes when no other repository has it and it is not kept in quarantine."""
         await self.database.raw("manifests").delete_one({"_id": f"{image_id}/{digest}"}, session=session.raw)
-        if await self.database.raw("manifests").find_one({"digest": digest}, {"_id": 1}, session=session.raw) is None:
+        await self.drop_content(digest, session)
+
+    async def drop_content(self, digest: str, session: Session) -> None:
+        """Remove the bytes of a manifest when nobody has it."""
+        if await self.database.raw("manifests").find_one({"digest": digest}, {"_id": 1}, session=session.raw):
+            return
+        if not await self.quarantine.holds_content(digest, session):
             await self.database.raw("contents").delete_one({"_id": digest}, session=session.raw)
 
-    async def content(self, digest: str) -> bytes | None:
+    async def content(self, digest: str, session: Session | None = None) -> bytes | None:
         """The bytes of a manifest."""
-        raw = await self._find("contents", digest)
+        raw = await self._find("contents", digest, session)
         return None if raw is None else bytes(raw["body"])
 
     async def refers_to(self, image_id: str, digest: str, session: Session | None = None) -> str:
         """The digest of a manifest of the repository that refers to `digest`; empty when none does."""
         query = {"image_id": image_id, "references": digest}
-        raw = await self.database.raw("manifests").find_one(
-            query, {"digest": 1}, session=None if session is None else session.raw
-        )
+        raw = await self.database.raw("manifests").find_one(query, {"digest": 1}, session=_driver(session))
         return "" if raw is None else str(raw["digest"])
 
     async def referrers(self, image_id: str, subject: str, last: str, limit: int) -> list[ManifestRow]:
         """Manifests whose subject is `subject`, by digest, after the digest `last`."""
         query = {"image_id": image_id, "subject": subject, "_id": {"$gt": f"{image_id}/{last}"}}
         rows = self.database.raw("manifests").find(query).sort("_id", 1).limit(limit)
-        return [_manifest(raw) async for raw in rows]
+        return [ManifestRow.of(raw) async for raw in rows]
 
     async def manifest_digests(self, image_id: str) -> list[str]:
         """All manifests of a repository."""
@@ -340,23 +381,8 @@ class RegistryStore:
         """Remove a tag."""
         await self.database.raw("tags").delete_one({"_id": f"{image_id}/{tag}"}, session=session.raw)
 
-    async def purge(self, image_id: str) -> int:
-        """Remove all rows of a repository that is gone; how many manifests there were. Can be repeated."""
-        digests = await self.manifest_digests(image_id)
-        await self.database.raw("tags").delete_many({"image_id": image_id})
-        for digest in digests:
-
-            async def work(session: Session, digest: str = digest) -> None:
-                await self.delete_manifest(image_id, digest, session)
-
-            await self.transaction(work)
-        await self.database.raw("links").delete_many({"image_id": image_id})
-        return len(digests)
-
     async def _find(self, collection: str, id: str, session: Session | None = None) -> dict[str, Any] | None:
-        return await self.database.raw(collection).find_one(
-            {"_id": id}, session=None if session is None else session.raw
-        )
+        return await self.database.raw(collection).find_one({"_id": id}, session=_driver(session))
 
     async def _put(self, collection: str, row: Row, session: Session) -> None:
         await self.database.raw(collection).replace_one(
@@ -364,5 +390,5 @@ class RegistryStore:
         )
 
 
-def _manifest(raw: dict[str, Any]) -> ManifestRow:
-    return ManifestRow.model_validate({**raw, "annotations": dict(raw["annotations"])})
+def _driver(session: Session | None) -> Any:
+    return None if session is None else session.raw

@@ -24,14 +24,14 @@ async def get(call: Call) -> web.StreamResponse:
 
 async def delete(call: Call) -> web.Response:
     """end-10: take a blob out of the repository."""
-    authorised(call.request, call.parts, repository(call.name, "delete"))
+    access = authorised(call.request, call.parts, repository(call.name, "delete"))
     if not call.parts.deletes:
         raise Unsupported("deleting is switched off")
     digest = checked_digest(call.reference)
     image_id = await call.parts.images.id_of(call.name)
     if not image_id:
         raise NameUnknown(call.name)
-    await call.parts.blobs.delete(image_id, digest)
+    await call.parts.blobs.delete(image_id, digest, access.name)
     return web.Response(status=202)
 
 

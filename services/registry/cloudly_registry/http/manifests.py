@@ -80,12 +80,12 @@ async def put(call: Call) -> web.Response:
 
 async def delete(call: Call) -> web.Response:
     """end-9: delete a tag, or a manifest with its tags."""
-    authorised(call.request, call.parts, repository(call.name, "delete"))
+    access = authorised(call.request, call.parts, repository(call.name, "delete"))
     if not call.parts.deletes:
         raise Unsupported("deleting is switched off")
     reference = checked_reference(call.reference)
     image_id = await call.parts.images.id_of(call.name)
     if not image_id:
         raise NameUnknown(call.name)
-    await call.parts.manifests.delete(image_id, reference)
+    await call.parts.manifests.delete(image_id, reference, access.name)
     return web.Response(status=202)

@@ -4,22 +4,38 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+from cloudly_kit.identity import caller
+from cloudly_kit.jobs import Executions
+from cloudly_kit.jobs.servicer import to_message
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key, timestamp, with_metadata
 from cloudly_kit.watches import watch_event
 
 from cloudly_registry.images import Images
+from cloudly_registry.jobs import COLLECT_GARBAGE
 from cloudly_registry.pins import Pins
+from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.retention import RetentionRule, checked_rules
 from cloudly_registry.store import ImageDocument, RegistryStore, Version
 
 
 class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     """cloudly.registry.v1.ImageService."""
 
-    def __init__(self, store: RegistryStore, images: Images, pins: Pins, registry_host: str) -> None:
+    def __init__(
+        self,
+        store: RegistryStore,
+        images: Images,
+        pins: Pins,
+        quarantine: Quarantine,
+        executions: Executions,
+        registry_host: str,
+    ) -> None:
         self._store = store
         self._images = images
         self._pins = pins
+        self._quarantine = quarantine
+        self._executions = executions
         self._registry_host = registry_host
 
     async def CreateImage(self, request: image_pb2.CreateImageRequest, context: Any) -> image_pb2.CreateImageResponse:
@@ -55,14 +71,47 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             "labels": dict(wished.labels),
             "description": wished.description,
             "public": wished.public,
+            "quota_bytes": wished.quota_bytes,
+            "immutable_tags": list(wished.immutable_tags),
+            "retention": checked_rules(
+                [
+                    RetentionRule(
+                        tag_pattern=rule.tag_pattern or "*", keep_last=rule.keep_last, keep_days=rule.keep_days
+                    )
+                    for rule in wished.retention
+                ]
+            ),
         }
         image = await self._images.update(request.image.id, fields, request.image.etag)
         return image_pb2.UpdateImageResponse(image=image_message(image))
 
     async def DeleteImage(self, request: image_pb2.DeleteImageRequest, context: Any) -> image_pb2.DeleteImageResponse:
         """Delete a record with all that was pushed."""
-        await self._images.delete(request.image_id, request.etag)
+        await self._images.delete(request.image_id, request.etag, caller().actor.name)
         return image_pb2.DeleteImageResponse()
+
+    async def RestoreImage(
+        self, request: image_pb2.RestoreImageRequest, context: Any
+    ) -> image_pb2.RestoreImageResponse:
+        """Bring a deleted image back."""
+        return image_pb2.RestoreImageResponse(
+            image=image_message(await self._quarantine.restore_image(request.image_id))
+        )
+
+    async def RestoreImageVersion(
+        self, request: image_pb2.RestoreImageVersionRequest, context: Any
+    ) -> image_pb2.RestoreImageVersionResponse:
+        """Bring a deleted tag or manifest back."""
+        digest = await self._quarantine.restore(request.image_id, request.reference)
+        return image_pb2.RestoreImageVersionResponse(digest=digest)
+
+    async def CollectGarbage(
+        self, request: image_pb2.CollectGarbageRequest, context: Any
+    ) -> image_pb2.CollectGarbageResponse:
+        """Start a collection."""
+        parameters = {"dryRun": request.dry_run}
+        record = await self._executions.create(COLLECT_GARBAGE, parameters, actor=caller().actor.name)
+        return image_pb2.CollectGarbageResponse(execution=to_message(record))
 
     async def WatchImages(
         self, request: image_pb2.WatchImagesRequest, context: Any
@@ -98,6 +147,12 @@ def image_message(image: ImageDocument) -> image_pb2.Image:
         version_count=image.version_count,
         size_bytes=image.size_bytes,
         workload_id=image.workload_id,
+        quota_bytes=image.quota_bytes,
+        immutable_tags=image.immutable_tags,
+        retention=[
+            image_pb2.RetentionRule(tag_pattern=rule.tag_pattern, keep_last=rule.keep_last, keep_days=rule.keep_days)
+            for rule in image.retention
+        ],
         public=image.public,
     )
     return with_metadata(message, image)

@@ -1,0 +1,35 @@
+"""Which manifests of a repository are in use, by what points to them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Node:
+    """A manifest as the collector sees it."""
+
+    children: tuple[str, ...] = ()
+    """Manifests of the same repository that it refers to."""
+    subject: str = ""
+
+
+def in_use(manifests: Mapping[str, Node], roots: Iterable[str]) -> AbstractSet[str]:
+    """The digests that can be reached: from a root (tagged or pinned) to its children, and from anything in use to
+    whatever names it as its subject (signatures, SBOMs, attestations).
+
+    Everything a manifest in use refers to is in use; what refers to a manifest in use is not, unless by subject.
+    """
+    referrers: dict[str, list[str]] = {}
+    for digest, node in manifests.items():
+        if node.subject:
+            referrers.setdefault(node.subject, []).append(digest)
+    waiting = [digest for digest in roots if digest in manifests]
+    found = set(waiting)
+    while waiting:
+        digest = waiting.pop()
+        for further in (*manifests[digest].children, *referrers.get(digest, ())):
+            if further in manifests and further not in found:
+                found.add(further)
+                waiting.append(further)
+    return found

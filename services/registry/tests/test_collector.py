@@ -1,0 +1,195 @@
+"""The garbage collector: what it takes, what it leaves, and what comes back."""
+
+import asyncio
+import random
+
+import pytest
+from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+from cloudly_kit.errors import InvalidArgument
+from cloudly_kit.ids import new_id
+from cloudly_kit.store import now
+from cloudly_registry.collection_report import CollectionReport
+from cloudly_registry.collector import Collector
+from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
+from cloudly_registry.references import digest_of
+from cloudly_registry.testing import Client, Image, Registry, index_of
+
+
+async def silent(done: int, total: int, what: str) -> None:
+    """Progress that nobody reads."""
+
+
+async def collect(collector: Collector) -> CollectionReport:
+    return await collector.run(silent)
+
+
+async def until_nothing_is_left(collector: Collector) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            # The server's own quarantine lasts for days.
+            await collector.store.database.raw("quarantine").update_many({}, {"$set": {"expire_time": now()}})
+            report = await collect(collector)
+            kept = await collector.store.database.raw("quarantine").find_one({})
+            if not report.changes and not report.waiting and kept is None:
+                return
+            await asyncio.sleep(0.3)
+
+
+async def get(client: Client, name: str, reference: str) -> int:
+    return (await client.call("GET", f"/v2/{name}/manifests/{reference}")).status
+
+
+async def test_unused_versions_go_by_way_of_quarantine_and_come_back(
+    client: Client, registry: Registry, collector: Collector, name: str
+) -> None:
+    tagged, arm, old = Image(b"kept"), Image(b"arm", architecture="arm64"), Image(b"old")
+    for image in (tagged, arm):
+        await image.push(client, name)
+    await client.push_manifest(name, "v1", index_of(tagged, arm), OCI_INDEX)
+    await old.push(client, name, "old")
+    await client.call("DELETE", f"/v2/{name}/manifests/old")
+    await collect(collector)
+    await asyncio.sleep(0.6)
+    dry = await collector.run(silent, dry_run=True)
+    assert old.digest in [entry["reference"] for entry in dry.result()["entries"]]
+    assert await get(client, name, old.digest) == 200, "a dry run takes nothing"
+    await collect(collector)
+    for _ in range(50):
+        if await get(client, name, old.digest) == 404:
+            break
+    assert await get(client, name, old.digest) == 404
+    assert [await get(client, name, r) for r in ("v1", tagged.digest, arm.digest)] == [200, 200, 200]
+    async with registry.harness.channel("registry", "admin") as channel:
+        images = image_pb2_grpc.ImageServiceStub(channel)
+        listed = await images.ListImages(image_pb2.ListImagesRequest(filter=f'repository = "{name}"'))
+        before = listed.images[0].size_bytes
+        request = image_pb2.RestoreImageVersionRequest(image_id=listed.images[0].id, reference="old")
+        assert (await images.RestoreImageVersion(request)).digest == old.digest
+        listed = await images.ListImages(image_pb2.ListImagesRequest(filter=f'repository = "{name}"'))
+        assert listed.images[0].size_bytes - before == len(old.manifest) + sum(map(len, old.blobs))
+    assert (await client.call("GET", f"/v2/{name}/manifests/old")).body == old.manifest
+    for blob in old.blobs:
+        assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")).body == blob
+
+
+async def test_what_a_cluster_pins_is_left_and_comes_back(
+    client: Client, registry: Registry, collector: Collector, name: str
+) -> None:
+    image, cluster_id = Image(b"pinned"), new_id()
+    await image.push(client, name)
+    await collect(collector)
+    await asyncio.sleep(0.6)
+    await collect(collector)
+    token = registry.auth.issue(name="clusters", type="service", audience="service")
+    async with registry.harness.channel("registry", token=token) as channel:
+        pins = image_pb2_grpc.ImageServiceStub(channel)
+        await pins.SetPins(image_pb2.SetPinsRequest(cluster_id=cluster_id, digests=[image.digest], revision=1))
+        assert await get(client, name, image.digest) == 200
+        await asyncio.sleep(1.1)
+        await collect(collector)
+        await collect(collector)
+        assert await get(client, name, image.digest) == 200
+        await pins.SetPins(image_pb2.SetPinsRequest(cluster_id=cluster_id, revision=2))
+    await until_nothing_is_left(collector)
+
+
+async def test_a_deleted_image_comes_back_whole(client: Client, registry: Registry, name: str) -> None:
+    image = Image(b"whole")
+    await image.push(client, name, "v1")
+    async with registry.harness.channel("registry", "admin") as channel:
+        images = image_pb2_grpc.ImageServiceStub(channel)
+        listed = await images.ListImages(image_pb2.ListImagesRequest(filter=f'repository = "{name}"'))
+        image_id = listed.images[0].id
+        await images.DeleteImage(image_pb2.DeleteImageRequest(image_id=image_id))
+        assert await get(client, name, "v1") == 404
+        await images.RestoreImage(image_pb2.RestoreImageRequest(image_id=image_id))
+    assert (await client.call("GET", f"/v2/{name}/manifests/v1")).body == image.manifest
+
+
+async def test_rules_of_the_image_hold(client: Client, registry: Registry, collector: Collector, name: str) -> None:
+    first, second, third = Image(b"1"), Image(b"2"), Image(b"3")
+    for tag, image in (("v1", first), ("v2", second), ("ci-1", first), ("ci-2", second), ("ci-3", third)):
+        await image.push(client, name, tag)
+    record = await collector.store.image_of(name)
+    assert record is not None
+    async with registry.harness.channel("registry", "admin") as channel:
+        images = image_pb2_grpc.ImageServiceStub(channel)
+        wished = image_pb2.Image(
+            id=record.id,
+            immutable_tags=["v*"],
+            quota_bytes=record.size_bytes + 100,
+            retention=[image_pb2.RetentionRule(tag_pattern="ci-*", keep_last=2)],
+        )
+        told = await images.UpdateImage(image_pb2.UpdateImageRequest(image=wished))
+        assert told.image.retention[0].tag_pattern == "ci-*"
+        wished = image_pb2.Image(id=record.id, retention=[image_pb2.RetentionRule(tag_pattern="*")])
+        with pytest.raises(InvalidArgument, match="keep_last or keep_days"):
+            await images.UpdateImage(image_pb2.UpdateImageRequest(image=wished))
+    refused = await third.push(client, name, "v1")
+    assert (refused.status, refused.code) == (403, "DENIED")
+    assert (await first.push(client, name, "v1")).status == 201, "the same digest again is no move"
+    large = await Image(b"x" * 5000).push(client, name, "large")
+    assert (large.status, large.code) == (403, "DENIED")
+    assert large.json["errors"][0]["detail"]["quotaBytes"] > 0
+    await collect(collector)
+    listed = await client.call("GET", f"/v2/{name}/tags/list")
+    assert listed.json["tags"] == ["ci-2", "ci-3", "v1", "v2"]
+
+
+async def test_nothing_alive_is_lost_while_the_collector_runs(
+    client: Client, registry: Registry, collector: Collector, name: str
+) -> None:
+    rng = random.Random(7)
+    parts = [Image(b"part%d" % n, b"shared", architecture=("amd64", "arm64")[n % 2]) for n in range(6)]
+    pulls = 0
+
+    async def work(number: int) -> None:
+        nonlocal pulls
+        repository, tags = f"{name}/{number}", {}
+        for _ in range(12):
+            tag, move = f"t{rng.randrange(3)}", rng.random()
+            if move < 0.45 or not tags:
+                chosen = rng.sample(parts, 2)
+                for part in chosen:
+                    for blob in part.blobs:
+                        path = f"/v2/{repository}/blobs/{digest_of(blob)}"
+                        if (await client.call("HEAD", path)).status != 200:
+                            await client.push_blob(repository, blob)
+                    pushed = await client.push_manifest(repository, part.digest, part.manifest, OCI_MANIFEST)
+                    assert pushed.status == 201, pushed.body
+                body = index_of(*chosen)
+                pushed = await client.push_manifest(repository, tag, body, OCI_INDEX)
+                assert pushed.status == 201, pushed.body
+                tags[tag] = (body, chosen)
+            elif move < 0.6 and tag in tags:
+                await client.call("DELETE", f"/v2/{repository}/manifests/{tag}")
+                del tags[tag]
+            elif tag in tags:
+                body, chosen = tags[tag]
+                assert (await client.call("GET", f"/v2/{repository}/manifests/{tag}")).body == body
+                for part in chosen:
+                    found = await client.call("GET", f"/v2/{repository}/manifests/{part.digest}")
+                    assert found.body == part.manifest, found.body
+                    for blob in part.blobs:
+                        got = await client.call("GET", f"/v2/{repository}/blobs/{digest_of(blob)}")
+                        assert got.body == blob
+                pulls += 1
+        for tag in tags:
+            await client.call("DELETE", f"/v2/{repository}/manifests/{tag}")
+
+    async def collecting() -> None:
+        while True:
+            await collect(collector)
+
+    running = asyncio.create_task(collecting())
+    try:
+        await asyncio.gather(*(work(number) for number in range(3)))
+        assert not running.done(), running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert pulls > 3
+    # What other tests of this file left tagged stays; of these repositories nothing does.
+    await until_nothing_is_left(collector)
+    for part in parts:
+        assert await collector.store.blob(digest_of(part.layers[0])) is None
