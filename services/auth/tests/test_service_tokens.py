@@ -56,7 +56,9 @@ async def test_an_assertion_works_once(auth):
         {"exp": None},
         {"jti": 7},
     ],
-    ids=str,
+    ids=lambda changes: "-".join(
+        f"{name}-{type(value).__name__}" for name, value in changes.items()
+    ),  # the same each time
 )
 async def test_an_assertion_that_says_something_else_is_refused(auth, changes: dict[str, Any]):
     kept = {name: value for name, value in changes.items() if value is not None}
