@@ -9,7 +9,7 @@ from cloudly.auth.v1 import auth_pb2, setting_pb2
 from cloudly.baseos.v1 import node_pb2 as baseos_pb2
 from cloudly.clusters.v1 import cluster_pb2, deployment_pb2, node_pb2, workload_pb2
 from cloudly.executions.v1 import execution_pb2
-from cloudly.registry.v1 import image_pb2
+from cloudly.registry.v1 import external_registry_pb2, image_pb2
 from cloudly.tasks.v1 import task_pb2
 from cloudly_gateway.typedrequest import binary
 from cloudly_gateway.typedrequest.adapters import ADAPTERS
@@ -310,6 +310,38 @@ async def test_images_are_made_and_listed(gateway):
     assert (await call(gateway, "getImage", "admin", imageId=ID))["response"]["image"] == listed
     made = (await call(gateway, "createImage", "admin", name="app", description="d"))["response"]["image"]
     assert made["data"]["description"] == "d"
+
+
+async def test_external_registries_are_written_and_read_without_their_passwords(gateway):
+    known = {"id": ID, "name": "hub", "url": "https://hub.test", "username": "u", "has_password": True}
+    gateway.services.answers |= {
+        "ListExternalRegistries": external_registry_pb2.ListExternalRegistriesResponse(external_registries=[known]),
+        "GetExternalRegistry": external_registry_pb2.GetExternalRegistryResponse(external_registry=known),
+        "CreateExternalRegistry": external_registry_pb2.CreateExternalRegistryResponse(external_registry=known),
+        "UpdateExternalRegistry": external_registry_pb2.UpdateExternalRegistryResponse(external_registry=known),
+    }
+    (listed,) = (await call(gateway, "getExternalRegistries", "admin"))["response"]["registries"]
+    assert listed["data"]["password"] == "********"
+    assert (await call(gateway, "getExternalRegistryById", "admin", id=ID))["response"]["registry"] == listed
+
+    data = {"type": "docker", "name": "hub", "url": "https://hub.test", "username": "u", "password": "pw-7"}
+    made = await call(gateway, "createExternalRegistry", "admin", registryData=data)
+    assert gateway.services.last("CreateExternalRegistry").external_registry.password == "pw-7"
+    assert "pw-7" not in str(made)
+
+    # Without an id in the contract, the name tells which one is meant; the mask that was read changes no password.
+    renamed = {**listed["data"], "url": "https://other.test"}
+    await call(gateway, "updateExternalRegistry", "admin", registryData=renamed)
+    asked = gateway.services.last("UpdateExternalRegistry")
+    assert (asked.external_registry.id, asked.external_registry.url) == (ID, "https://other.test")
+    assert "password" not in asked.update_mask.paths
+    await call(gateway, "updateExternalRegistry", "admin", registryId=ID, registryData={"password": "pw-8"})
+    asked = gateway.services.last("UpdateExternalRegistry")
+    assert (list(asked.update_mask.paths), asked.external_registry.password) == (["password"], "pw-8")
+
+    gone = await call(gateway, "deleteExternalRegistryById", "admin", registryId=ID)
+    assert (gone["response"]["ok"], gone["response"]["success"]) == (True, True)
+    assert gateway.services.last("DeleteExternalRegistry").external_registry_id == ID
 
 
 async def test_tasks_are_listed_started_watched_and_stopped(gateway):
