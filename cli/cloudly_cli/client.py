@@ -16,16 +16,17 @@ TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 _ATTEMPTS = 3
 _JWT_PARTS = 3
+_API_TOKEN = "cloudly_pat_"  # noqa: S105 - how one begins
 
 
 class Client:
     """One server, as whoever is logged in there.
 
-    The address is CLOUDLY_URL, else the chosen context's; the token is CLOUDLY_TOKEN (an access token, or a machine's
-    secret, which is exchanged for one), else the context's session.
+    The address is CLOUDLY_URL, else the chosen context's; the token is CLOUDLY_TOKEN (an API token or an access token, or a
+    cluster's jump code, which is exchanged for one), else the context's session.
     """
 
-    def __init__(self, context_name: str = "", *, url: str = "") -> None:
+    def __init__(self, context_name: str = "", *, url: str = "", token: str = "") -> None:
         known = contexts.read()
         if context_name and context_name not in known.contexts:
             raise Failure(f"there is no context named {context_name!r}", 2, "`cloudly context list` shows them.")
@@ -36,7 +37,7 @@ class Client:
         # A session belongs to the server that it was made at: it is never sent to another.
         if self._context is not None and self._context.url.rstrip("/") != self.url:
             self._context = None
-        self._given = "" if context_name else os.environ.get("CLOUDLY_TOKEN", "")
+        self._given = token or ("" if context_name else os.environ.get("CLOUDLY_TOKEN", ""))
         self._exchanged = ""
         self._http: httpx.Client | None = None
 
@@ -154,7 +155,8 @@ class Client:
 
     def _token(self) -> str:
         if self._given:
-            return self._exchange() if self._given.count(".") != _JWT_PARTS - 1 else self._given
+            as_it_is = self._given.startswith(_API_TOKEN) or self._given.count(".") == _JWT_PARTS - 1
+            return self._given if as_it_is else self._exchange()
         if self._context is None or not self._context.access_token:
             raise not_logged_in(f"you are not logged in at {self.url}")
         return self._context.access_token

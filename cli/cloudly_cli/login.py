@@ -15,8 +15,9 @@ from cloudly_cli.failures import Failure, Problem
 @click.argument("url", required=False)
 @click.option("-u", "--username", help="Who you are; asked for where it is missing.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--token", help="Work with this API token instead of a session; `-` reads it from standard input.")
 @click.option("--name", help="What to call this server; by default its host and port.")
-def login(url: str | None, username: str | None, password_stdin: bool, name: str | None) -> None:
+def login(url: str | None, username: str | None, password_stdin: bool, token: str | None, name: str | None) -> None:
     """Log in at a Cloudly server and keep the session.
 
     URL is such as https://cloudly.example.com; by default the current context's, else http://localhost:8080.
@@ -25,6 +26,11 @@ def login(url: str | None, username: str | None, password_stdin: bool, name: str
     current = known.contexts.get(name or known.current)
     address = _address(url or (current.url if current else contexts.DEFAULT_URL))
     name = name or _name(address)
+    if token is not None:
+        if username or password_stdin:
+            raise click.UsageError("--token stands alone: it says who you are")
+        _keep_token(name, address, token)
+        return
     if password_stdin:
         if not username:
             raise click.UsageError("--password-stdin needs --username")
@@ -46,6 +52,17 @@ def login(url: str | None, username: str | None, password_stdin: bool, name: str
     click.echo(f"Logged in at {address} as {answer['identity']['name']}.")
 
 
+def _keep_token(name: str, address: str, token: str) -> None:
+    if token == "-":  # noqa: S105 - the usual sign for standard input
+        token = sys.stdin.readline().strip()
+    # The gateway takes an API token as it is, so that it can stand where a session's access token does.
+    who = Client(url=address, token=token).call("GET", "/api/v1/auth/identity")
+    with contexts.changing() as changed:
+        changed.contexts[name] = Context(url=address, username=who["name"], access_token=token)
+        changed.current = name
+    click.echo(f"Working at {address} as {who['name']}, with an API token.")
+
+
 @click.command()
 @click.pass_obj
 def logout(context_name: str) -> None:
@@ -55,8 +72,8 @@ def logout(context_name: str) -> None:
         try:
             client.call("POST", "/api/v1/auth/logout", body={})
         except Problem as problem:
-            # A session that the server does not know any more is ended.
-            if problem.status != 401:
+            # A session that the server does not know any more is ended, and an API token has none: it is only forgotten.
+            if problem.status not in {401, 403}:
                 raise
     with contexts.changing() as changed:
         known = changed.contexts.get(context_name or changed.current)

@@ -17,6 +17,7 @@ from cloudly_gateway import openapi
 from cloudly_gateway.config import Settings
 from cloudly_gateway.dashboard import Dashboard
 from cloudly_gateway.health import Check, Metrics, Readiness, healthz
+from cloudly_gateway.middleware.api_tokens import ApiTokenLogins
 from cloudly_gateway.middleware.context import RequestContext, networks, request_id_of
 from cloudly_gateway.middleware.limits import BodyLimit
 from cloudly_gateway.middleware.observe import Observe, name_route
@@ -61,6 +62,7 @@ def build(
     app.router.default = _Elsewhere(rest, Dashboard(settings.dashboard), typed)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)
+    app.add_middleware(ApiTokenLogins, channels=channels, verifier=verifier)
     app.add_middleware(Refusals)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=5)
     app.add_middleware(SecurityHeaders, https=settings.ssl_mode != "none")

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import orjson
-from cloudly_kit import access
+from cloudly_kit import access, rpc_client
 from cloudly_kit.config import SERVICES, ServiceSettings
 from cloudly_kit.errors import CredentialsMissing, DomainError, PermissionDenied
 from cloudly_kit.identity import TokenVerifier
@@ -16,8 +16,6 @@ from cloudly_kit.rpc_client import ServiceChannel
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-
-from cloudly_gateway.middleware.context import bearer
 
 CHECK_SECONDS = 2.0
 """How long a part may take to answer."""
@@ -114,7 +112,7 @@ class Metrics:
             PermissionDenied: the caller's roles do not grant `metrics.read`.
         """
         if not _is_direct(request):
-            token = bearer(request.headers)
+            token = rpc_client.on_behalf_of.get()
             if not token:
                 raise CredentialsMissing
             if not access.allows(await self._verifier.verify(token), "metrics.read"):

@@ -112,10 +112,10 @@ def check_limits(*, cluster: str = "", workload: str = "", repository: str = "")
         )
 
 
-def limited_ids(kind: str) -> list[str] | None:
-    """The ids of one kind that the caller's API token is limited to; None where it has no limits."""
+def is_limited() -> bool:
+    """Whether the caller is an API token with limits, so that it is worth finding out what the call is about."""
     scope = caller().actor.scope
-    return scope.ids(kind) if scope is not None and scope.limits else None
+    return scope is not None and bool(scope.limits)
 
 
 def limits_text(scope: Scope) -> str:

@@ -49,10 +49,6 @@ class Scope:
         """Whether one of the patterns covers the permission."""
         return any(matches(pattern, permission) for pattern in self.permissions)
 
-    def ids(self, kind: str) -> list[str]:
-        """What it is limited to of one kind."""
-        return sorted(id for limited, id in self.limits if limited == kind)
-
     def covers(self, things: Iterable[tuple[str, str]]) -> bool:
         """Whether it may touch something that is, or belongs to, these things: (kind, id) each."""
         return not self.limits or not self.limits.isdisjoint(things)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
+from cloudly.auth.v1.access_pb2_grpc import add_AccessServiceServicer_to_server
 from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
 from cloudly.auth.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
@@ -42,6 +43,7 @@ from cloudly_auth.servicers import (
     SettingServicer,
     UserServicer,
 )
+from cloudly_auth.servicers.access import AccessServicer
 from cloudly_auth.sessions import Sessions
 from cloudly_auth.settings import Settings as SettingRules
 from cloudly_auth.settings_store import SettingsStore
@@ -87,6 +89,7 @@ async def serve(settings: Settings) -> None:
         )
         runtime.serve(add_AuthServiceServicer_to_server, auth)
         runtime.serve(add_UserServiceServicer_to_server, UserServicer(users))
+        runtime.serve(add_AccessServiceServicer_to_server, AccessServicer(users))
         runtime.serve(add_ApiTokenServiceServicer_to_server, ApiTokenServicer(api_tokens))
         outbox = Outbox(runtime.database, runtime.redis, "auth", PUBLISHES)
         settings_store = SettingsStore(runtime.database)

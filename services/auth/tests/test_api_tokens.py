@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cloudly.auth.v1 import access_pb2, access_pb2_grpc, api_token_pb2_grpc, auth_pb2, user_pb2
 from cloudly.auth.v1 import api_token_pb2 as pb
-from cloudly.auth.v1 import api_token_pb2_grpc, auth_pb2, user_pb2
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_kit.errors import (
@@ -224,3 +224,32 @@ async def test_a_token_is_a_password_for_the_registry_under_its_owners_name_or_t
         for _ in range(60):
             with pytest.raises(CredentialsInvalid):
                 await login("token", "cloudly_pat_" + "x" * 43)
+
+
+async def test_what_somebody_may_do_can_be_asked(auth):
+    ada = await auth.add_user("ada", "operator")
+    session, admin = (await auth.login("ada")).access_token, await auth.admin()
+
+    async def ask(token: str, *permissions: str, user_id: str = "") -> dict[str, tuple[bool, list[str]]]:
+        request = access_pb2.TestPermissionsRequest(permissions=permissions, user_id=user_id)
+        answer = await access_pb2_grpc.AccessServiceStub(auth.channel(token)).TestPermissions(request)
+        return {result.permission: (result.allowed, list(result.limits)) for result in answer.results}
+
+    expected = {"workloads.write": (True, []), "users.write": (False, [])}
+    assert await ask(session, *expected) == await ask(admin, *expected, user_id=ada.id) == expected
+    cluster = new_id()
+    made = await make(auth, session, permissions=["workloads.*"], cluster_ids=[cluster])
+    limited = (await auth.exchange(made.secret)).access_token
+    assert await ask(limited, "workloads.write", "clusters.write") == {
+        "workloads.write": (True, [f"cluster:{cluster}"]),
+        "clusters.write": (False, []),
+    }
+    assert len(await ask(admin)) > 15, "without a question, everything there is"
+    with pytest.raises(InvalidArgument):
+        await ask(admin, "nonsense.write")
+    api = await auth.add_user("robot", "api")
+    with pytest.raises(PermissionDenied):
+        await ask((await auth.login("robot")).access_token, user_id=ada.id)
+    api.disabled = True
+    await change(auth, api, "disabled")
+    assert await ask(admin, "workloads.write", user_id=api.id) == {"workloads.write": (False, [])}

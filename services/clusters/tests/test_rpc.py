@@ -196,3 +196,42 @@ async def test_deployments_of_an_unknown_workload_are_none(running):
         list((await stub.ListDeployments(deployment_pb2.ListDeploymentsRequest(workload_id="a" * 20))).deployments)
         == []
     )
+
+
+async def test_an_api_token_reaches_only_what_it_is_limited_to(running):
+    east, west = await running.cluster("east"), await running.cluster("west")
+    web, other = await running.workload(east), await running.workload(west)
+
+    async def stub(limit: str) -> workload_pb2_grpc.WorkloadServiceStub:
+        token = running.harness.authority.issue("admin", scope=f"*.* {limit}")
+        return workload_pb2_grpc.WorkloadServiceStub(await running.channel(token=token))
+
+    for limit in (f"cluster:{east.id}", f"workload:{web.id}"):
+        workloads = await stub(limit)
+        request = workload_pb2.GetWorkloadRequest(workload_id=web.id)
+        assert (await workloads.GetWorkload(request)).workload.id == web.id
+        update = workload_pb2.Workload(id=web.id, name="web", cluster_id=east.id, replicas=2, image=web.image)
+        mask = FieldMask(paths=["replicas"])
+        await workloads.UpdateWorkload(workload_pb2.UpdateWorkloadRequest(workload=update, update_mask=mask))
+        update.id = other.id
+        for refused in (
+            workloads.GetWorkload(workload_pb2.GetWorkloadRequest(workload_id=other.id)),
+            workloads.UpdateWorkload(workload_pb2.UpdateWorkloadRequest(workload=update, update_mask=mask)),
+            workloads.DeleteWorkload(workload_pb2.DeleteWorkloadRequest(workload_id=other.id)),
+            workloads.RollbackWorkload(workload_pb2.RollbackWorkloadRequest(workload_id=other.id, generation=1)),
+            workloads.ListWorkloadVersions(workload_pb2.ListWorkloadVersionsRequest(workload_id=other.id)),
+            workloads.ListWorkloads(workload_pb2.ListWorkloadsRequest(cluster_id=west.id)),
+            workloads.ListWorkloads(workload_pb2.ListWorkloadsRequest()),
+            workloads.CreateWorkload(workload_pb2.CreateWorkloadRequest(
+                workload=workload_pb2.Workload(name="new", cluster_id=west.id)
+            )),
+        ):  # fmt: skip
+            with pytest.raises(PermissionDenied, match="limited to"):
+                await refused
+        with pytest.raises(PermissionDenied, match="limited to"):
+            async for _ in workloads.WatchWorkloads(workload_pb2.WatchWorkloadsRequest()):
+                pass
+    of_east = await (await stub(f"cluster:{east.id}")).ListWorkloads(
+        workload_pb2.ListWorkloadsRequest(cluster_id=east.id)
+    )
+    assert [workload.id for workload in of_east.workloads] == [web.id]

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cloudly.clusters.v1 import cluster_pb2, cluster_pb2_grpc
+from cloudly_kit.access import check_limits
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key
 from cloudly_kit.watches import watch_event
@@ -28,6 +29,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
 
     async def GetCluster(self, request: cluster_pb2.GetClusterRequest, context: Any) -> cluster_pb2.GetClusterResponse:
         """One cluster."""
+        check_limits(cluster=request.cluster_id)
         return cluster_pb2.GetClusterResponse(cluster=to_message(await self._clusters.get(request.cluster_id)))
 
     async def ListClusters(
@@ -43,6 +45,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         self, request: cluster_pb2.UpdateClusterRequest, context: Any
     ) -> cluster_pb2.UpdateClusterResponse:
         """Change a cluster's name or labels."""
+        check_limits(cluster=request.cluster.id)
         present = to_message(await self._clusters.get(request.cluster.id))
         wished = apply_mask(present, request.cluster, request.update_mask)
         fields = {"name": wished.name, "labels": dict(wished.labels)}
@@ -53,6 +56,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         self, request: cluster_pb2.DeleteClusterRequest, context: Any
     ) -> cluster_pb2.DeleteClusterResponse:
         """Delete a cluster."""
+        check_limits(cluster=request.cluster_id)
         await self._clusters.delete(request.cluster_id, request.etag, force=request.force)
         return cluster_pb2.DeleteClusterResponse()
 
@@ -60,6 +64,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         self, request: cluster_pb2.RotateJumpCodeRequest, context: Any
     ) -> cluster_pb2.RotateJumpCodeResponse:
         """A new jump code."""
+        check_limits(cluster=request.cluster_id)
         overlap = request.overlap_seconds if request.HasField("overlap_seconds") else None
         jump_code = await self._clusters.rotate_jump_code(request.cluster_id, overlap)
         return cluster_pb2.RotateJumpCodeResponse(jump_code=jump_code)

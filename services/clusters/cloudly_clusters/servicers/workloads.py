@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cloudly.clusters.v1 import workload_pb2, workload_pb2_grpc
+from cloudly_kit.access import check_limits, is_limited
 from cloudly_kit.identity import caller
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key
@@ -25,6 +26,7 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.CreateWorkloadRequest, context: Any
     ) -> workload_pb2.CreateWorkloadResponse:
         """Make a workload."""
+        check_limits(cluster=request.workload.cluster_id)
         document = await self._workloads.create(request.workload, caller().actor.name, request_key(request))
         return workload_pb2.CreateWorkloadResponse(workload=to_message(document))
 
@@ -32,12 +34,15 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.GetWorkloadRequest, context: Any
     ) -> workload_pb2.GetWorkloadResponse:
         """One workload."""
-        return workload_pb2.GetWorkloadResponse(workload=to_message(await self._workloads.get(request.workload_id)))
+        document = await self._workloads.get(request.workload_id)
+        check_limits(cluster=document.scope, workload=document.id)
+        return workload_pb2.GetWorkloadResponse(workload=to_message(document))
 
     async def ListWorkloads(
         self, request: workload_pb2.ListWorkloadsRequest, context: Any
     ) -> workload_pb2.ListWorkloadsResponse:
         """A page of workloads."""
+        check_limits(cluster=request.cluster_id)
         page = await self._workloads.list(request.cluster_id, page_request(request))
         return workload_pb2.ListWorkloadsResponse(
             workloads=map(to_message, page.items), next_page_token=page.next_page_token
@@ -47,6 +52,7 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.UpdateWorkloadRequest, context: Any
     ) -> workload_pb2.UpdateWorkloadResponse:
         """Change a workload's wish."""
+        await self._check_limits(request.workload.id)
         document = await self._workloads.update(
             request.workload.id,
             lambda present: apply_mask(present, request.workload, request.update_mask),
@@ -59,6 +65,7 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.DeleteWorkloadRequest, context: Any
     ) -> workload_pb2.DeleteWorkloadResponse:
         """Delete a workload."""
+        await self._check_limits(request.workload_id)
         await self._workloads.delete(request.workload_id, request.etag)
         return workload_pb2.DeleteWorkloadResponse()
 
@@ -66,6 +73,7 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.RollbackWorkloadRequest, context: Any
     ) -> workload_pb2.RollbackWorkloadResponse:
         """Wish an earlier version again."""
+        await self._check_limits(request.workload_id)
         document = await self._workloads.rollback(
             request.workload_id, request.generation, request.etag, caller().actor.name
         )
@@ -75,6 +83,7 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.ListWorkloadVersionsRequest, context: Any
     ) -> workload_pb2.ListWorkloadVersionsResponse:
         """A page of a workload's versions."""
+        await self._check_limits(request.workload_id)
         paging = PageRequest(
             page_size=request.page_size,
             page_token=request.page_token,
@@ -90,6 +99,7 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
         self, request: workload_pb2.WatchWorkloadsRequest, context: Any
     ) -> AsyncIterator[workload_pb2.WatchWorkloadsResponse]:
         """Workloads of a cluster or of all, and every change of one."""
+        check_limits(cluster=request.cluster_id)
         scopes = [request.cluster_id] if request.cluster_id else None
         async for change in self._store.workloads.watch(scopes=scopes, cursor=request.cursor):
             yield workload_pb2.WatchWorkloadsResponse(
@@ -97,3 +107,9 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
                 workload=to_message(change.document) if change.document else None,
                 cursor=change.cursor,
             )
+
+    async def _check_limits(self, workload_id: str) -> None:
+        # Its cluster never changes, so what is read here holds for the write that follows.
+        if is_limited():
+            document = await self._workloads.get(workload_id)
+            check_limits(cluster=document.scope, workload=document.id)
