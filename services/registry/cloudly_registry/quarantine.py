@@ -6,7 +6,8 @@ from datetime import timedelta
 import structlog
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import AlreadyExists, FailedPrecondition, NotFound
-from cloudly_kit.store import Session, now
+from cloudly_kit.store import Page, PageRequest, Session, now
+from cloudly_kit.store.paging import Position, fingerprint, from_token, page_size, to_token
 
 from cloudly_registry.manifest_format import parse
 from cloudly_registry.quarantine_store import Held, Kind
@@ -56,6 +57,19 @@ class Quarantine:
         held = self._held(image.id, Kind.IMAGE, image.repository, "deleted", by)
         held.size, held.rows = image.size_bytes, [image.model_dump(by_alias=True)]
         await self._rows.put(held, session)
+
+    async def page(self, image_id: str, request: PageRequest) -> Page[Held]:
+        """What can be brought back of a repository, or deleted repositories where the id is empty, newest first.
+
+        Raises:
+            InvalidArgument, InvalidPageToken: as lists of the store.
+        """
+        size, mark = page_size(request), fingerprint([image_id], request)
+        position = from_token(request.page_token, mark, 1)
+        after = (position.value, position.id) if position else None
+        found = await self._rows.page(image_id, after, size + 1)
+        last = found[size - 1] if len(found) > size else None
+        return Page(found[:size], to_token(Position(0, last.delete_time, last.id), mark) if last else "")
 
     # -- back -----------------------------------------------------------------------------------------------------
 

@@ -102,7 +102,19 @@ async def test_a_deleted_image_comes_back_whole(client: Client, registry: Regist
         image_id = listed.images[0].id
         await images.DeleteImage(image_pb2.DeleteImageRequest(image_id=image_id))
         assert await get(client, name, "v1") == 404
+        deleted = await images.ListDeletedImageVersions(image_pb2.ListDeletedImageVersionsRequest())
+        assert (image_id, "image", name) in [(v.image_id, v.kind, v.reference) for v in deleted.versions]
         await images.RestoreImage(image_pb2.RestoreImageRequest(image_id=image_id))
+        for tag in ("v2", "v3"):
+            await image.push(client, name, tag)
+            await client.call("DELETE", f"/v2/{name}/manifests/{tag}")
+        pages, token = [], ""
+        for _ in range(2):
+            request = image_pb2.ListDeletedImageVersionsRequest(image_id=image_id, page_size=1, page_token=token)
+            page = await images.ListDeletedImageVersions(request)
+            pages += [(v.kind, v.reference) for v in page.versions]
+            token = page.next_page_token
+        assert (pages, token) == ([("tag", "v3"), ("tag", "v2")], "")
     assert (await client.call("GET", f"/v2/{name}/manifests/v1")).body == image.manifest
 
 

@@ -15,6 +15,7 @@ from cloudly_registry.images import Images
 from cloudly_registry.jobs import COLLECT_GARBAGE
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.quarantine_store import Held
 from cloudly_registry.retention import RetentionRule, checked_rules
 from cloudly_registry.store import ImageDocument, RegistryStore, Version
 
@@ -105,6 +106,15 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         digest = await self._quarantine.restore(request.image_id, request.reference)
         return image_pb2.RestoreImageVersionResponse(digest=digest)
 
+    async def ListDeletedImageVersions(
+        self, request: image_pb2.ListDeletedImageVersionsRequest, context: Any
+    ) -> image_pb2.ListDeletedImageVersionsResponse:
+        """A page of what can be brought back."""
+        page = await self._quarantine.page(request.image_id, page_request(request))
+        return image_pb2.ListDeletedImageVersionsResponse(
+            versions=[_deleted_message(held) for held in page.items], next_page_token=page.next_page_token
+        )
+
     async def CollectGarbage(
         self, request: image_pb2.CollectGarbageRequest, context: Any
     ) -> image_pb2.CollectGarbageResponse:
@@ -167,4 +177,19 @@ def _version_message(version: Version) -> image_pb2.ImageVersion:
         push_time=timestamp(version.push_time),
         pushed_by=version.pushed_by,
         platforms=version.platforms,
+    )
+
+
+def _deleted_message(held: Held) -> image_pb2.DeletedImageVersion:
+    return image_pb2.DeletedImageVersion(
+        id=held.id,
+        image_id=held.image_id,
+        kind=held.kind.value,
+        reference=held.reference,
+        digest=held.digest,
+        size_bytes=held.size,
+        reason=held.reason,
+        deleted_by=held.deleted_by,
+        delete_time=timestamp(held.delete_time),
+        expire_time=timestamp(held.expire_time),
     )
