@@ -2,14 +2,20 @@
 
 import base64
 import time
+from pathlib import Path
 
 import aiohttp
 import jwt
 import pytest
 from cloudly.registry.v1 import image_pb2, image_pb2_grpc
+from cloudly_kit.identity import Identity
+from cloudly_kit.scopes import Scope
 from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry
+from cloudly_registry.tokens import AccessTokens, parse_scopes
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 async def test_without_a_token_the_way_to_one_is_told(registry: Registry, name: str) -> None:
@@ -210,3 +216,24 @@ async def test_a_public_repository_is_pulled_by_anyone_and_pushed_to_by_nobody_e
     assert (await registry.client("nobody").call("GET", f"/v2/{name}/manifests/v1")).status == 200
     await set_public(registry, name, False)
     assert not await anonymous_token(registry, scope)
+
+
+def test_an_api_token_opens_no_more_than_its_scope(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "registry.key").write_bytes(pem)
+    tokens = AccessTokens(tmp_path / "registry.key", "http://localhost:8080")
+    asked = parse_scopes(["repository:team/app:pull,push", "repository:team/other:pull", "registry:catalog:*"])
+
+    def granted(scope: str | None) -> set[tuple[str, str, str]]:
+        narrowed = None if scope is None else Scope.parse(scope)
+        identity = Identity(id="u", name="ada", type="human", roles=("operator",), scope=narrowed)
+        return set(tokens.verify(tokens.issue(identity, asked)).granted)
+
+    pull, push = ("repository", "team/app", "pull"), ("repository", "team/app", "push")
+    other, catalog = ("repository", "team/other", "pull"), ("registry", "catalog", "*")
+    assert granted(None) == granted("*.*") == {pull, push, other, catalog}
+    assert granted("registry.pull") == {pull, other}
+    assert granted("*.* repository:team/app") == {pull, push}
+    assert granted("registry.pull repository:team/app") == {pull}
+    assert granted("*.* cluster:east") == set()
