@@ -178,7 +178,7 @@ def _names(known: Field) -> list[str]:
     dashed = _dashed(known.name)
     names = [dashed]
     if known.repeated or known.is_map:
-        names += [dashed.removesuffix("s")] if dashed.endswith("s") else []
+        names += [_singular(dashed)] if dashed.endswith("s") else []
         names += [dashed.removesuffix("-ids")] if dashed.endswith("-ids") else []
     elif _noun_of(known):
         names.append(dashed.removesuffix("-id"))
@@ -203,3 +203,7 @@ def _help(contract: Contract, known: Field) -> str:
 
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
+
+
+def _singular(plural: str) -> str:
+    return plural.removesuffix("ies") + "y" if plural.endswith("ies") else plural.removesuffix("s")
