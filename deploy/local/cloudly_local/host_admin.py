@@ -28,7 +28,7 @@ def run(layout: Layout, arguments: Sequence[str]) -> int:
     Raises:
         CannotAdministerError: see there.
     """
-    if "MONGODB_URL" in os.environ:
+    if "MONGODB_URL" in os.environ or {"-h", "--help"} & set(arguments):
         return _run(layout, arguments, {})
     if not (layout.data / MARK).exists():
         message = (
