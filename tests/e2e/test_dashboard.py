@@ -182,6 +182,50 @@ def test_a_new_cluster_shows_its_jump_code_once_and_that_code_logs_in(visit, sui
     expect(page.get_by_role("link", name="quay")).to_have_count(0)
 
 
+def test_somebody_invited_by_a_link_chooses_a_password_and_is_in(visit, browser, suite, api):
+    page = visit.logged_in(suite, "/users")
+    heading(page, "Users")
+    page.get_by_role("button", name="Invite").click()
+    inviting = dialog(page, "Invite somebody")
+    inviting.get_by_label("Name").fill("grace")
+    inviting.get_by_label("Name").press("Enter")
+    inviting = dialog(page, "Link for grace")
+    link = inviting.locator("#link code").inner_text()
+    inviting.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("row", name=re.compile("grace"))).to_contain_text("Invitation")
+    assert link not in page.content()
+
+    elsewhere = browser.new_context(reduced_motion="reduce")
+    guest = elsewhere.new_page()
+    guest.goto(link)
+    guest.get_by_label("Password").fill("correct horse battery")
+    guest.get_by_label("Once more").fill("correct horse battery")
+    guest.get_by_role("button", name="Set password").click()
+    expect(guest.get_by_role("group", name="Account")).to_contain_text("grace")
+    # A viewer sees who there is, and nothing to change them with.
+    guest.get_by_role("navigation", name="Main").get_by_role("link", name="Users").click()
+    heading(guest, "Users")
+    expect(guest.get_by_role("row", name=re.compile("grace"))).to_contain_text("viewer")
+    expect(guest.get_by_role("button", name="New user")).to_have_count(0)
+    elsewhere.close()
+
+    page.reload()
+    page.get_by_role("button", name="Actions on admin").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    confirm = dialog(page, f"Delete user {suite.admin_username}?")
+    confirm.get_by_label("Type admin to confirm").fill("admin")
+    confirm.get_by_role("button", name="Delete user").click()
+    expect(confirm.get_by_role("alert")).to_contain_text("last enabled admin")
+    confirm.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Actions on grace").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    confirm = dialog(page, "Delete user grace?")
+    confirm.get_by_label("Type grace to confirm").fill("grace")
+    confirm.get_by_role("button", name="Delete user").click()
+    expect(page.get_by_role("row", name=re.compile("grace"))).to_have_count(0)
+    assert [user["name"] for user in api.get("/api/v1/users")["users"]] == [suite.admin_username]
+
+
 def test_what_others_change_appears_without_a_reload(visit, suite, api, cluster):
     page = visit.logged_in(suite, f"/clusters/{cluster}")
     heading(page, "harbour")
@@ -314,6 +358,7 @@ def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
         "/deployments": "Deployments",
         "/images": "Images",
         f"/images/{image['id']}": image["repository"],
+        "/users": "Users",
         "/nowhere": "Nothing is here",
     }.items():
         page.goto(suite.url + path)

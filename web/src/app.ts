@@ -3,6 +3,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { asApiError, type ApiError } from "./api/errors";
+import type { Identity } from "./api/records";
 import { icon, type IconName } from "./elements/icon";
 import type { MenuItem } from "./elements/menu";
 import "./elements/menu";
@@ -12,16 +13,27 @@ import { toast, toastError } from "./elements/toasts";
 import "./elements/toasts";
 import { match, navigate, safeNext } from "./router";
 import { routes } from "./routes";
+import { readsUsers } from "./state/permissions";
 import { chooseTheme, chosenTheme, type Theme } from "./state/theme";
 import { session } from "./state/world";
 import { shared } from "./styles/shared";
 
-const SECTIONS: readonly { section: string; href: string; label: string; symbol: IconName }[] = [
+interface Section {
+  section: string;
+  href: string;
+  label: string;
+  symbol: IconName;
+  /** Who sees it; everybody, if it does not say. */
+  shownTo?: (identity: Identity | undefined) => boolean;
+}
+
+const SECTIONS: readonly Section[] = [
   { section: "overview", href: "/", label: "Overview", symbol: "overview" },
   { section: "clusters", href: "/clusters", label: "Clusters", symbol: "cluster" },
   { section: "workloads", href: "/workloads", label: "Workloads", symbol: "workload" },
   { section: "deployments", href: "/deployments", label: "Deployments", symbol: "deployment" },
   { section: "images", href: "/images", label: "Images", symbol: "image" },
+  { section: "users", href: "/users", label: "Users", symbol: "user", shownTo: readsUsers },
 ];
 
 const THEMES: readonly { value: Theme; label: string; symbol: IconName }[] = [
@@ -221,7 +233,7 @@ export class App extends LitElement {
       <a class="brand" href="/" aria-label="Cloudly, overview"><span>${icon("logo", 18)}</span>Cloudly</a>
       <nav aria-label="Main" class=${this.navOpen ? "open" : ""}>
         <ul>
-          ${SECTIONS.map(({ section, href, label, symbol }) => html`<li><a href=${href} aria-current=${section === this.section ? "page" : "false"}>${icon(symbol)}${label}</a></li>`)}
+          ${SECTIONS.filter(({ shownTo }) => shownTo?.(identity) ?? true).map(({ section, href, label, symbol }) => html`<li><a href=${href} aria-current=${section === this.section ? "page" : "false"}>${icon(symbol)}${label}</a></li>`)}
         </ul>
       </nav>
       <div class="foot" role="group" aria-label="Account">

@@ -56,4 +56,5 @@ export const routes: readonly Route[] = [
     load: () => import("./views/images/image-page"),
     render: ({ id }) => html`<cl-image-page .imageId=${id}></cl-image-page>`,
   },
+  { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
 ];

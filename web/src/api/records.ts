@@ -47,5 +47,10 @@ export type Deployment = With<Schemas["Deployment"], "id" | "name" | "clusterId"
 export type Image = With<Schemas["Image"], "id">;
 export type ImageVersion = Schemas["ImageVersion"];
 
+export type User = With<Schemas["User"], "id">;
+export type Invitation = With<Schemas["Invitation"], "id">;
+/** A one-time link; `link` is absent in the answer to a request that is repeated. */
+export type IssuedLink = Schemas["CreateInvitationResponse"] & { invitation: Invitation };
+
 /** A page of a list: the items under the resource's plural name. */
 export type Page<Key extends string, Item> = Partial<Record<Key, Item[]>> & { nextPageToken?: string };

@@ -3,8 +3,94 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcceptInvitationRequest: {
+            token: string;
+            password: string;
+        };
+        AcceptInvitationResponse: {
+            identity?: components["schemas"]["Identity"];
+            accessToken?: string;
+            refreshToken?: string;
+        };
         /** @enum {string} */
         AgentState: "AGENT_STATE_UNSPECIFIED" | "AGENT_STATE_AWAITED" | "AGENT_STATE_ONLINE" | "AGENT_STATE_OFFLINE";
+        ApiToken: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            ownerId?: string;
+            readonly ownerName?: string;
+            roles?: string[];
+            permissions?: string[];
+            clusterIds?: string[];
+            workloadIds?: string[];
+            repositories?: string[];
+            /** Format: date-time */
+            expireTime?: string;
+            neverExpires?: boolean;
+            /** Format: date-time */
+            readonly lastUseTime?: string;
+            readonly lastUseAddress?: string;
+        };
+        AuditActor: {
+            id?: string;
+            name?: string;
+            type?: string;
+            roles?: string[];
+            clusterId?: string;
+            sessionId?: string;
+            via?: string;
+        };
+        AuditBreak: {
+            kind?: components["schemas"]["AuditBreakKind"];
+            /** Format: uint64 */
+            sequence?: string;
+            message?: string;
+        };
+        /** @enum {string} */
+        AuditBreakKind: "AUDIT_BREAK_KIND_UNSPECIFIED" | "AUDIT_BREAK_KIND_CUT" | "AUDIT_BREAK_KIND_EDITED" | "AUDIT_BREAK_KIND_FORKED" | "AUDIT_BREAK_KIND_REWRITTEN";
+        AuditChange: {
+            resource?: components["schemas"]["AuditResource"];
+            etagBefore?: string;
+            etagAfter?: string;
+        };
+        AuditEntry: {
+            id?: string;
+            /** Format: uint64 */
+            sequence?: string;
+            previousHash?: string;
+            hash?: string;
+            /** Format: date-time */
+            time?: string;
+            actor?: components["schemas"]["AuditActor"];
+            service?: string;
+            method?: string;
+            resource?: components["schemas"]["AuditResource"];
+            changes?: components["schemas"]["AuditChange"][];
+            changesLeftOff?: number;
+            remoteAddress?: string;
+            userAgent?: string;
+            result?: components["schemas"]["AuditResult"];
+            reason?: string;
+            requestId?: string;
+            tookMs?: number;
+            request?: string;
+            count?: number;
+        };
+        AuditResource: {
+            kind?: string;
+            id?: string;
+            name?: string;
+        };
+        /** @enum {string} */
+        AuditResult: "AUDIT_RESULT_UNSPECIFIED" | "AUDIT_RESULT_DONE" | "AUDIT_RESULT_DENIED" | "AUDIT_RESULT_FAILED" | "AUDIT_RESULT_UNKNOWN";
         BaseosNode: {
             id?: string;
             name?: string;
@@ -54,6 +140,7 @@ export interface components {
             };
         };
         CancelExecutionRequest: Record<string, never>;
+        CheckExternalRegistryRequest: Record<string, never>;
         Cluster: {
             readonly id?: string;
             name: string;
@@ -108,6 +195,9 @@ export interface components {
             readonly nodeCount?: number;
             readonly workloadCount?: number;
         };
+        CollectGarbageRequest: {
+            dryRun?: boolean;
+        };
         Condition: {
             type?: string;
             status?: components["schemas"]["ConditionStatus"];
@@ -118,6 +208,14 @@ export interface components {
         };
         /** @enum {string} */
         ConditionStatus: "CONDITION_STATUS_UNSPECIFIED" | "CONDITION_STATUS_TRUE" | "CONDITION_STATUS_FALSE" | "CONDITION_STATUS_UNKNOWN";
+        CreateApiTokenRequest: {
+            token: components["schemas"]["ApiToken"];
+            requestId?: string;
+        };
+        CreateApiTokenResponse: {
+            token?: components["schemas"]["ApiToken"];
+            secret?: string;
+        };
         CreateClusterRequest: {
             cluster: components["schemas"]["Cluster"];
             requestId?: string;
@@ -125,6 +223,17 @@ export interface components {
         CreateClusterResponse: {
             cluster?: components["schemas"]["Cluster"];
             jumpCode?: string;
+        };
+        CreateInvitationRequest: {
+            invitation: components["schemas"]["Invitation"];
+            lifetimeHours?: number;
+            requestId?: string;
+        };
+        CreateInvitationResponse: {
+            invitation?: components["schemas"]["Invitation"];
+            link?: string;
+            mailed?: boolean;
+            mailProblem?: string;
         };
         CreateJoinTokenRequest: {
             joinToken?: components["schemas"]["JoinToken"];
@@ -140,6 +249,7 @@ export interface components {
         };
         DeleteBaseosNodeResponse: Record<string, never>;
         DeleteClusterResponse: Record<string, never>;
+        DeleteExternalRegistryResponse: Record<string, never>;
         DeleteImageResponse: Record<string, never>;
         DeleteJoinTokenResponse: Record<string, never>;
         DeletePolicyResponse: Record<string, never>;
@@ -210,6 +320,67 @@ export interface components {
         };
         /** @enum {string} */
         ExecutionState: "EXECUTION_STATE_UNSPECIFIED" | "EXECUTION_STATE_QUEUED" | "EXECUTION_STATE_RUNNING" | "EXECUTION_STATE_SUCCEEDED" | "EXECUTION_STATE_FAILED" | "EXECUTION_STATE_CANCELLED";
+        ExportAuditEntriesResponse: {
+            lines?: string[];
+            /** Format: uint64 */
+            nextSequence?: string;
+        };
+        ExternalRegistry: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            description?: string;
+            type?: components["schemas"]["ExternalRegistryType"];
+            url: string;
+            username?: string;
+            password?: string;
+            readonly hasPassword?: boolean;
+            readonly server?: string;
+            isDefault?: boolean;
+            readonly status?: components["schemas"]["ExternalRegistryStatus"];
+            readonly lastError?: string;
+            /** Format: date-time */
+            readonly checkTime?: string;
+        };
+        ExternalRegistryPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            description?: string;
+            type?: components["schemas"]["ExternalRegistryType"];
+            url?: string;
+            username?: string;
+            password?: string;
+            readonly hasPassword?: boolean;
+            readonly server?: string;
+            isDefault?: boolean;
+            readonly status?: components["schemas"]["ExternalRegistryStatus"];
+            readonly lastError?: string;
+            /** Format: date-time */
+            readonly checkTime?: string;
+        };
+        /** @enum {string} */
+        ExternalRegistryStatus: "EXTERNAL_REGISTRY_STATUS_UNSPECIFIED" | "EXTERNAL_REGISTRY_STATUS_UNKNOWN" | "EXTERNAL_REGISTRY_STATUS_WORKING" | "EXTERNAL_REGISTRY_STATUS_DENIED" | "EXTERNAL_REGISTRY_STATUS_UNREACHABLE";
+        /** @enum {string} */
+        ExternalRegistryType: "EXTERNAL_REGISTRY_TYPE_UNSPECIFIED" | "EXTERNAL_REGISTRY_TYPE_DOCKER" | "EXTERNAL_REGISTRY_TYPE_NPM";
         GetJwksResponse: {
             keys?: components["schemas"]["Jwk"][];
         };
@@ -244,6 +415,7 @@ export interface components {
             /** Format: date-time */
             expireTime?: string;
             sessionId?: string;
+            scope?: string;
         };
         /** @enum {string} */
         IdentityType: "IDENTITY_TYPE_UNSPECIFIED" | "IDENTITY_TYPE_HUMAN" | "IDENTITY_TYPE_MACHINE";
@@ -264,10 +436,40 @@ export interface components {
             repository?: string;
             readonly versions?: components["schemas"]["ImageVersion"][];
             readonly versionCount?: number;
-            readonly public?: boolean;
             /** Format: int64 */
             readonly sizeBytes?: string;
             readonly workloadId?: string;
+            public?: boolean;
+            /** Format: int64 */
+            quotaBytes?: string;
+            immutableTags?: string[];
+            retention?: components["schemas"]["RetentionRule"][];
+        };
+        ImagePatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            description?: string;
+            repository?: string;
+            readonly versions?: components["schemas"]["ImageVersion"][];
+            readonly versionCount?: number;
+            /** Format: int64 */
+            readonly sizeBytes?: string;
+            readonly workloadId?: string;
+            public?: boolean;
+            /** Format: int64 */
+            quotaBytes?: string;
+            immutableTags?: string[];
+            retention?: components["schemas"]["RetentionRule"][];
         };
         ImageVersion: {
             tag?: string;
@@ -279,6 +481,40 @@ export interface components {
             pushTime?: string;
             pushedBy?: string;
             platforms?: string[];
+        };
+        Invitation: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            roles?: string[];
+            email?: string;
+            readonly kind?: components["schemas"]["InvitationKind"];
+            readonly state?: components["schemas"]["InvitationState"];
+            /** Format: date-time */
+            readonly expireTime?: string;
+            readonly userId?: string;
+            readonly invitedBy?: string;
+        };
+        /** @enum {string} */
+        InvitationKind: "INVITATION_KIND_UNSPECIFIED" | "INVITATION_KIND_INVITE" | "INVITATION_KIND_RESET";
+        /** @enum {string} */
+        InvitationState: "INVITATION_STATE_UNSPECIFIED" | "INVITATION_STATE_PENDING" | "INVITATION_STATE_ACCEPTED" | "INVITATION_STATE_REVOKED" | "INVITATION_STATE_EXPIRED";
+        IssueResetLinkRequest: {
+            email?: string;
+            lifetimeHours?: number;
+        };
+        IssueResetLinkResponse: {
+            invitation?: components["schemas"]["Invitation"];
+            link?: string;
+            mailed?: boolean;
+            mailProblem?: string;
         };
         JoinToken: {
             readonly id?: string;
@@ -299,6 +535,14 @@ export interface components {
             alg?: string;
             use?: string;
         };
+        ListApiTokensResponse: {
+            tokens?: components["schemas"]["ApiToken"][];
+            nextPageToken?: string;
+        };
+        ListAuditEntriesResponse: {
+            entries?: components["schemas"]["AuditEntry"][];
+            nextPageToken?: string;
+        };
         ListBaseosNodesResponse: {
             nodes?: components["schemas"]["BaseosNode"][];
             nextPageToken?: string;
@@ -315,8 +559,16 @@ export interface components {
             executions?: components["schemas"]["Execution"][];
             nextPageToken?: string;
         };
+        ListExternalRegistriesResponse: {
+            externalRegistries?: components["schemas"]["ExternalRegistry"][];
+            nextPageToken?: string;
+        };
         ListImagesResponse: {
             images?: components["schemas"]["Image"][];
+            nextPageToken?: string;
+        };
+        ListInvitationsResponse: {
+            invitations?: components["schemas"]["Invitation"][];
             nextPageToken?: string;
         };
         ListJoinTokensResponse: {
@@ -330,6 +582,9 @@ export interface components {
         ListPoliciesResponse: {
             policies?: components["schemas"]["Policy"][];
             nextPageToken?: string;
+        };
+        ListSettingsResponse: {
+            settings?: components["schemas"]["Setting"][];
         };
         ListTasksResponse: {
             tasks?: components["schemas"]["Task"][];
@@ -364,6 +619,9 @@ export interface components {
         };
         LogoutRequest: Record<string, never>;
         LogoutResponse: Record<string, never>;
+        LookUpInvitationRequest: {
+            token: string;
+        };
         Node: {
             id?: string;
             name?: string;
@@ -390,6 +648,11 @@ export interface components {
         };
         /** @enum {string} */
         NodeState: "NODE_STATE_UNSPECIFIED" | "NODE_STATE_ONLINE" | "NODE_STATE_OFFLINE";
+        PermissionResult: {
+            permission?: string;
+            allowed?: boolean;
+            limits?: string[];
+        };
         Policy: {
             readonly id?: string;
             name: string;
@@ -472,6 +735,20 @@ export interface components {
             /** Format: int64 */
             memoryReservationBytes?: string;
         };
+        RestoreImageRequest: Record<string, never>;
+        RestoreImageVersionRequest: {
+            reference: string;
+        };
+        RestoreImageVersionResponse: {
+            digest?: string;
+        };
+        RetentionRule: {
+            tagPattern?: string;
+            keepLast?: number;
+            keepDays?: number;
+        };
+        RevokeApiTokenResponse: Record<string, never>;
+        RevokeInvitationRequest: Record<string, never>;
         RollbackWorkloadRequest: {
             /** Format: int64 */
             generation?: string;
@@ -489,6 +766,31 @@ export interface components {
             };
             requestId?: string;
         };
+        SetSettingRequest: {
+            value: string;
+            etag?: string;
+        };
+        Setting: {
+            key?: string;
+            type?: components["schemas"]["SettingType"];
+            secret?: boolean;
+            provider?: string;
+            owners?: string[];
+            description?: string;
+            set?: boolean;
+            value?: string;
+            etag?: string;
+            /** Format: date-time */
+            changeTime?: string;
+            changedBy?: string;
+        };
+        /** @enum {string} */
+        SettingType: "SETTING_TYPE_UNSPECIFIED" | "SETTING_TYPE_TEXT" | "SETTING_TYPE_TOKEN" | "SETTING_TYPE_URL" | "SETTING_TYPE_HOST" | "SETTING_TYPE_PORT" | "SETTING_TYPE_JSON";
+        SettingUpdate: {
+            key: string;
+            value?: string;
+            etag?: string;
+        };
         /** @enum {string} */
         SetupMode: "SETUP_MODE_UNSPECIFIED" | "SETUP_MODE_MANUAL" | "SETUP_MODE_HETZNER" | "SETUP_MODE_AWS" | "SETUP_MODE_DIGITALOCEAN";
         Task: {
@@ -499,8 +801,17 @@ export interface components {
             /** Format: date-time */
             lastRunTime?: string;
         };
+        TestPermissionsResponse: {
+            results?: components["schemas"]["PermissionResult"][];
+        };
         /** @enum {string} */
         UpdateOrder: "UPDATE_ORDER_UNSPECIFIED" | "UPDATE_ORDER_START_FIRST" | "UPDATE_ORDER_STOP_FIRST";
+        UpdateSettingsRequest: {
+            updates: components["schemas"]["SettingUpdate"][];
+        };
+        UpdateSettingsResponse: {
+            settings?: components["schemas"]["Setting"][];
+        };
         UpdateStrategy: {
             order?: components["schemas"]["UpdateOrder"];
             parallelism?: number;
@@ -538,6 +849,17 @@ export interface components {
             roles?: string[];
             disabled?: boolean;
             password?: string;
+        };
+        VerifyAuditLogResponse: {
+            entries?: number;
+            /** Format: uint64 */
+            sequence?: string;
+            hash?: string;
+            complete?: boolean;
+            broken?: components["schemas"]["AuditBreak"];
+            checkpoints?: number;
+            /** Format: uint64 */
+            firstSequence?: string;
         };
         WatchClustersResponse: {
             event?: components["schemas"]["WatchEvent"];
