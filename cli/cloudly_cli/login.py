@@ -1,6 +1,7 @@
 """Logging in and out, and the list of servers."""
 
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -15,9 +16,17 @@ from cloudly_cli.failures import Failure, Problem
 @click.argument("url", required=False)
 @click.option("-u", "--username", help="Who you are; asked for where it is missing.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--code", help="The code of the authenticator app, or a recovery code; asked for where it is needed.")
 @click.option("--token", help="Work with this API token instead of a session; `-` reads it from standard input.")
 @click.option("--name", help="What to call this server; by default its host and port.")
-def login(url: str | None, username: str | None, password_stdin: bool, token: str | None, name: str | None) -> None:
+def login(
+    url: str | None,
+    username: str | None,
+    password_stdin: bool,
+    code: str | None,
+    token: str | None,
+    name: str | None,
+) -> None:
     """Log in at a Cloudly server and keep the session.
 
     URL is such as https://cloudly.example.com; by default the current context's, else http://localhost:8080.
@@ -38,9 +47,12 @@ def login(url: str | None, username: str | None, password_stdin: bool, token: st
     else:
         username = username or click.prompt("User name", default=current.username if current else None)
         password = click.prompt("Password", hide_input=True)
-    answer = Client(url=address).call(
+    client = Client(url=address)
+    answer = client.call(
         "POST", "/api/v1/auth/login", body={"username": username, "password": password}, anonymous=True
     )
+    if "challenge" in answer:
+        answer = _second_step(client, answer["challenge"], code)
     with contexts.changing() as changed:
         changed.contexts[name] = Context(
             url=address,
@@ -120,6 +132,20 @@ def remove_context(name: str) -> None:
         if known.current == name:
             known.current = next(iter(known.contexts), "")
     click.echo(f"Forgot {name}.")
+
+
+def _second_step(client: Client, challenge: dict[str, Any], code: str | None) -> dict[str, Any]:
+    if "FACTOR_KIND_PASSKEY" in challenge["factors"] and len(challenge["factors"]) == 1:
+        raise Failure(
+            "this account logs in with a passkey, which needs a browser",
+            3,
+            "Use an API token, or enrol an authenticator app where you are logged in.",
+        )
+    if not code:
+        code = click.prompt("Code of the authenticator app, or a recovery code", hide_input=True)
+    body = {"challenge": challenge["token"], "code": code}
+    answer: dict[str, Any] = client.call("POST", "/api/v1/auth/login/complete", body=body, anonymous=True)
+    return answer
 
 
 def _check(name: str, known: contexts.Contexts) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import stat
 import tomllib
 
-from cloudly.auth.v1 import auth_pb2
+from cloudly.auth.v1 import auth_pb2, factor_pb2
 from cloudly_kit.errors import CredentialsInvalid, TokenRevoked
 
 
@@ -32,6 +32,29 @@ async def test_a_login_asks_for_what_it_is_not_told(cloudly):
     result = await cloudly("login", cloudly.gateway.url, input="ada\nhunter2\n")
     assert "Logged in" in result.output
     assert "hunter2" not in result.output
+
+
+async def test_a_login_asks_for_the_code_of_a_second_factor(cloudly):
+    whole = cloudly.services.answers["Login"]
+    seen = []
+
+    def ask(request):
+        kinds = [auth_pb2.FACTOR_KIND_TOTP, auth_pb2.FACTOR_KIND_RECOVERY_CODE]
+        return auth_pb2.LoginResponse(challenge=auth_pb2.LoginChallenge(token="the challenge", factors=kinds))
+
+    def complete(request):
+        seen.append((request.challenge, request.code))
+        answer = whole(auth_pb2.LoginRequest(username="ada", password="hunter2"))
+        return factor_pb2.CompleteLoginResponse(
+            identity=answer.identity, access_token=answer.access_token, refresh_token=answer.refresh_token
+        )
+
+    cloudly.services.answers.update({"Login": ask, "CompleteLogin": complete})
+    result = await cloudly("login", cloudly.gateway.url, input="ada\nhunter2\n123456\n")
+    assert "Logged in" in result.output
+    assert "123456" not in result.output
+    await cloudly("login", cloudly.gateway.url, "-u", "ada", "--password-stdin", "--code", "654321", input="hunter2\n")
+    assert seen == [("the challenge", "123456"), ("the challenge", "654321")]
 
 
 async def test_without_a_login_nothing_is_asked(cloudly):

@@ -10,7 +10,7 @@ import grpc
 import orjson
 from cloudly_kit import access, rpc_client
 from cloudly_kit.config import SERVICES, ServiceSettings
-from cloudly_kit.errors import CredentialsMissing, DomainError, PermissionDenied
+from cloudly_kit.errors import CredentialsMissing, DomainError, PermissionDenied, SecondFactorMissing
 from cloudly_kit.identity import TokenVerifier
 from cloudly_kit.rpc_client import ServiceChannel
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -110,12 +110,16 @@ class Metrics:
         Raises:
             CredentialsMissing: the request came from outside and without a token.
             PermissionDenied: the caller's roles do not grant `metrics.read`.
+            SecondFactorMissing: the caller has to enrol a second factor first.
         """
         if not _is_direct(request):
             token = rpc_client.on_behalf_of.get()
             if not token:
                 raise CredentialsMissing
-            if not access.allows(await self._verifier.verify(token), "metrics.read"):
+            identity = await self._verifier.verify(token)
+            if identity.must_enrol:
+                raise SecondFactorMissing
+            if not access.allows(identity, "metrics.read"):
                 raise PermissionDenied("metrics.read")
         return Response(generate_latest(), headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
 

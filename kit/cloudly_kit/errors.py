@@ -3,7 +3,8 @@
     DomainError
     ├── InvalidArgument, InvalidPageToken           the request is wrong
     ├── CredentialsMissing, CredentialsInvalid,
-    │   TokenExpired, TokenRevoked, PermissionDenied  the caller is
+    │   TokenExpired, TokenRevoked, PermissionDenied,
+    │   SecondFactorMissing, SecondFactorNeeded     the caller is
     ├── NotFound, AlreadyExists, StaleEtag, Conflict,
     │   FailedPrecondition, CursorLost              the state does not allow it
     ├── RateLimited, TooLarge                       too much
@@ -133,6 +134,18 @@ class PermissionDenied(DomainError):
 
     def __init__(self, permission: str, message: str = "") -> None:
         super().__init__(message or f"this needs the permission {permission}", metadata={"permission": permission})
+
+
+class SecondFactorMissing(DomainError):
+    """The account has to enrol a second factor before it can do anything else."""
+
+    reason = "SECOND_FACTOR_MISSING"
+
+
+class SecondFactorNeeded(DomainError):
+    """The account has a second factor, and this way of logging in cannot ask for it."""
+
+    reason = "SECOND_FACTOR_NEEDED"
 
 
 class NotFound(DomainError):

@@ -48,6 +48,8 @@ class Identity:
     audience: str = AUDIENCE
     scope: Scope | None = None
     """For an API token, what of the roles' permissions it may use; None for everybody else."""
+    must_enrol: bool = False
+    """Whether the session can do nothing but enrol a second factor; `authorize` in rpc_server holds it to that."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Caller:
     request_id: str = ""
     remote_address: str = ""
     user_agent: str = ""
+    """What the client calls itself, as the gateway tells it."""
     on_behalf_of: Identity | None = None
     """The person or machine for whom a service calls; the actor of the audit trail."""
 
@@ -204,6 +207,7 @@ def _from_claims(claims: dict[str, Any]) -> Identity:
         expire_time=datetime.fromtimestamp(claims["exp"], UTC),
         audience=audience,
         scope=scope,
+        must_enrol=bool(claims.get("enrol", False)),
     )
 
 

@@ -27,6 +27,7 @@ from cloudly_kit.errors import (
     Internal,
     InvalidArgument,
     PermissionDenied,
+    SecondFactorMissing,
     Unavailable,
     to_status,
 )
@@ -178,9 +179,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # Where the caller's own rights do not matter, a token of theirs that has ended in the meantime does not either.
         needs_actor = method.rules.access.WhichOneof("kind") not in ("public", "services")
         identity, actor, token = ANONYMOUS, None, _bearer(metadata.get(AUTHORIZATION, ""))
-        if token:
-            identity = await self._verifier.verify(token, CALL_AUDIENCES)
         behalf = metadata.get(ON_BEHALF_OF, "")
+        if token:
+            try:
+                identity = await self._verifier.verify(token, CALL_AUDIENCES)
+            except DomainError:
+                # Whoever logs in anew may still send what has ended. A service's own token is never let go so: what it
+                # says of its caller rests on it.
+                if method.rules.access.WhichOneof("kind") != "public" or behalf or REMOTE_ADDRESS in metadata:
+                    raise
         # Only our own services may speak for somebody else, and only with that one's own token.
         if behalf and identity.audience == SERVICE_AUDIENCE:
             try:
@@ -191,7 +198,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         elif behalf:
             raise PermissionDenied("service", "only Cloudly's services may call on behalf of another")
         # The address is what the gateway says it is; anybody else could say anything.
-        remote = metadata.get(REMOTE_ADDRESS, "") if identity.audience == SERVICE_AUDIENCE else ""
+        from_service = identity.audience == SERVICE_AUDIENCE
+        remote = metadata.get(REMOTE_ADDRESS, "") if from_service else ""
         # The gateway wants nothing for itself: without a client behind it, nobody is calling.
         nobody = actor is None and identity.type == "service" and identity.name == GATEWAY
         shown = actor or (ANONYMOUS if nobody else identity)
@@ -220,6 +228,7 @@ def authorize(method: contract.Method, identity: Identity, shown: Identity, acto
     Raises:
         CredentialsMissing: nobody is logged in and somebody has to be.
         PermissionDenied: the roles do not suffice.
+        SecondFactorMissing: the session can only enrol a second factor, and this is not part of it.
     """
     rules = method.rules.access
     kind = rules.WhichOneof("kind")
@@ -231,6 +240,8 @@ def authorize(method: contract.Method, identity: Identity, shown: Identity, acto
         return
     if not shown.id:
         raise CredentialsMissing
+    if shown.must_enrol and not method.rules.while_enrolling:
+        raise SecondFactorMissing
     if kind == "authenticated":
         if shown.scope is not None and not rules.api_tokens:
             raise PermissionDenied("login", "an API token may not call this: log in instead")

@@ -229,12 +229,14 @@ class Authority(auth_pb2_grpc.AuthServiceServicer):
         session: str = "",
         seconds: int = 600,
         scope: str | None = None,
+        enrol: bool = False,
     ) -> str:
-        """A token for anybody; with a scope it is one that an API token was traded for."""
+        """A token for anybody; with a scope an API token was traded for it, with `enrol` its owner lacks a second factor."""
         now = int(time.time())
         claims = {
             "iss": self.issuer, "sub": f"id-{name}", "name": name, "typ": type, "roles": list(roles), "aud": audience,
             "cluster": cluster, "sid": session, "iat": now, "exp": now + seconds, "jti": uuid.uuid4().hex,
+            "enrol": enrol,
         }  # fmt: skip
         if scope is not None:
             claims["scope"] = scope

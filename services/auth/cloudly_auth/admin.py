@@ -18,6 +18,7 @@ from cloudly_kit.runtime import Runtime
 from pydantic import ValidationError
 
 from cloudly_auth.config import Settings
+from cloudly_auth.factor_policy import FactorPolicies
 from cloudly_auth.passwords import Passwords, weakness
 from cloudly_auth.recovery import generated_password, reset_password
 from cloudly_auth.revocations import Revocations
@@ -107,6 +108,7 @@ async def _with_users(settings: Settings, work: Callable[[Users], Awaitable[User
                 Revocations(store, runtime.redis),
                 idle=timedelta(days=settings.session_idle_days),
                 longest=timedelta(days=settings.session_days),
+                must_enrol=FactorPolicies(store).must_enrol,
             )
             users = Users(store, passwords, sessions)
             await users.open()

@@ -3,6 +3,8 @@
 What counts is a failure. Only a few attempts of one account and address, and of one address, are looked at at once and the
 others wait for them, so that a thousand guesses sent together are not a thousand guesses.
 
+Second factors have bounds of their own, and are not looked at at all while Redis is away.
+
 An account is also bounded over all addresses, but never for an address from which it logged in before: somebody who
 fails on purpose from everywhere does not lock its owner out.
 """
@@ -18,7 +20,7 @@ from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 import structlog
-from cloudly_kit.errors import CredentialsInvalid, RateLimited
+from cloudly_kit.errors import CredentialsInvalid, RateLimited, Unavailable
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
@@ -30,6 +32,31 @@ log = structlog.get_logger()
 PER_ACCOUNT_AND_ADDRESS = RateLimitItemPerMinute(10, 5, namespace="pair")
 PER_ADDRESS = RateLimitItemPerMinute(50, 5, namespace="address")
 PER_ACCOUNT = RateLimitItemPerMinute(100, 15, namespace="account")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many failures in how long are borne."""
+
+    per_account_and_address: RateLimitItem
+    per_address: RateLimitItem
+    per_account: RateLimitItem
+    known: str
+    """The Redis key prefix of known addresses: where the password was right, a second factor was not yet."""
+    closed: bool = False
+    """Refuse every attempt while Redis is away, rather than count in this process alone."""
+
+
+PASSWORDS = Bounds(PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS, PER_ACCOUNT, "cloudly.auth.known")
+SECOND_FACTORS = Bounds(
+    RateLimitItemPerMinute(5, 5, namespace="factor-pair"),
+    RateLimitItemPerMinute(50, 5, namespace="factor-address"),
+    # Each guess at a code hits with 3 in a million; with 20 an hour somebody who has the password, and any number of
+    # addresses, needs more than a year for an even chance. Only who has the password comes so far as to use them up.
+    RateLimitItemPerMinute(20, 60, namespace="factor-account"),
+    "cloudly.auth.factor-known",
+    closed=True,
+)
 
 AT_ONCE_PER_PAIR = 4
 AT_ONCE_PER_ADDRESS = 16
@@ -52,8 +79,9 @@ class _Count:
 class Attempts:
     """Admits attempts to prove an identity, or refuses them for a while."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", bounds: Bounds = PASSWORDS) -> None:
         self._redis = redis
+        self._bounds = bounds
         self._shared = FixedWindowRateLimiter(
             RedisStorage(
                 "async+redis://",
@@ -72,13 +100,15 @@ class Attempts:
 
         Raises:
             RateLimited: too many failures before this one.
+            Unavailable: Redis is away, and what is attempted is not admitted uncounted.
         """
         place = _place(address)
-        at_address = _Count(PER_ADDRESS, _digest(place))
-        of_pair = _Count(PER_ACCOUNT_AND_ADDRESS, _digest(account, place)) if account else None
+        at_address = _Count(self._bounds.per_address, _digest(place))
+        of_pair = _Count(self._bounds.per_account_and_address, _digest(account, place)) if account else None
         async with self._slot(at_address, AT_ONCE_PER_ADDRESS), self._slot(of_pair or at_address, AT_ONCE_PER_PAIR):
             counts = [of_pair, at_address] if of_pair else [at_address]
             if not await self._if_there(lambda: self._admit(counts, account, place)):
+                self._refuse_if_closed()
                 # Without Redis nobody knows which addresses are known: the bound over all addresses is left out.
                 await _refuse_beyond(self._own, counts[:2])
             try:
@@ -86,11 +116,20 @@ class Attempts:
             except CredentialsInvalid:
                 # Here too, so that a Redis that goes away does not take the count with it.
                 await _count(self._own, counts)
-                await self._if_there(lambda: _count(self._shared, counts))
+                if not await self._if_there(lambda: _count(self._shared, counts)):
+                    self._refuse_if_closed()
                 raise
             if of_pair:
                 await self._own.clear(of_pair.bound, of_pair.key)
-                await self._if_there(lambda: self._remember(of_pair, _known_key(account, place)))
+                await self._if_there(lambda: self._remember(of_pair, self._known_key(account, place)))
+
+    def _refuse_if_closed(self) -> None:
+        if self._bounds.closed:
+            log.error("auth.attempts_refused_without_redis", known=self._bounds.known)
+            raise Unavailable("redis", "second factors cannot be checked while Redis is away: try again in a moment")
+
+    def _known_key(self, account: str, place: str) -> str:
+        return f"{self._bounds.known}.{_digest(account, place)}"
 
     def _slot(self, count: _Count, at_once: int) -> asyncio.Semaphore:
         key = f"{count.bound.namespace}.{count.key}.{at_once}"
@@ -100,8 +139,8 @@ class Attempts:
         return slot
 
     async def _admit(self, counts: list[_Count], account: str, place: str) -> None:
-        if account and not await self._redis.exists(_known_key(account, place)):
-            counts.append(_Count(PER_ACCOUNT, _digest(account)))
+        if account and not await self._redis.exists(self._known_key(account, place)):
+            counts.append(_Count(self._bounds.per_account, _digest(account)))
         await _refuse_beyond(self._shared, counts)
 
     async def _remember(self, pair: _Count, known_key: str) -> None:
@@ -155,7 +194,3 @@ def _place(address: str) -> str:
 def _digest(*parts: str) -> str:
     # People type their password into the name field: what was typed does not become a key that others can read.
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def _known_key(account: str, place: str) -> str:
-    return f"cloudly.auth.known.{_digest(account, place)}"

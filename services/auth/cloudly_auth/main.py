@@ -8,7 +8,9 @@ from cloudly.auth.v1.access_pb2_grpc import add_AccessServiceServicer_to_server
 from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
 from cloudly.auth.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
+from cloudly.auth.v1.factor_pb2_grpc import add_FactorServiceServicer_to_server
 from cloudly.auth.v1.invitation_pb2_grpc import add_InvitationServiceServicer_to_server
+from cloudly.auth.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
 from cloudly.auth.v1.setting_pb2_grpc import add_SettingServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
@@ -17,29 +19,37 @@ from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime, run
 
+from cloudly_auth.accounts import Accounts
 from cloudly_auth.api_tokens import ApiTokens
-from cloudly_auth.attempts import Attempts
+from cloudly_auth.attempts import SECOND_FACTORS, Attempts
 from cloudly_auth.audit_chain import Chain
 from cloudly_auth.audit_log import AuditLog
 from cloudly_auth.audit_marks import Marks
 from cloudly_auth.audit_store import AuditStore
 from cloudly_auth.bootstrap import bootstrap_admin
+from cloudly_auth.challenges import Challenges
 from cloudly_auth.config import Settings
 from cloudly_auth.events import PUBLISHES
+from cloudly_auth.factor_policy import FactorPolicies
+from cloudly_auth.factors import SecondFactors
 from cloudly_auth.invitation_store import InvitationStore
 from cloudly_auth.invitations import Invitations
 from cloudly_auth.jobs import TASKS, Parts
 from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
 from cloudly_auth.mail import Mail
+from cloudly_auth.passkeys import RelyingParty
 from cloudly_auth.passwords import Passwords
 from cloudly_auth.revocations import Revocations
+from cloudly_auth.second_step import SecondStep
 from cloudly_auth.service_tokens import ServiceTokens
 from cloudly_auth.servicers import (
     ApiTokenServicer,
     AuditServicer,
     AuthServicer,
+    FactorServicer,
     InvitationServicer,
+    SessionServicer,
     SettingServicer,
     UserServicer,
 )
@@ -66,7 +76,8 @@ async def serve(settings: Settings) -> None:
         return await revocations.is_revoked(sid)
 
     async with Runtime("auth", settings, fetch_keys=own_keys, is_revoked=own_revocations) as runtime:
-        keys, store, tokens, revocations, sessions = await _foundations(runtime, settings)
+        envelope = Envelope.load(settings.keys_dir)
+        keys, store, tokens, revocations, sessions = await _foundations(runtime, settings, envelope)
         passwords = Passwords(settings.password_threads)
         attempts = Attempts(runtime.redis)
         users = Users(store, passwords, sessions)
@@ -77,8 +88,29 @@ async def serve(settings: Settings) -> None:
         await executions.ensure()
         await users.open()
         await bootstrap_admin(users, settings.admin_account.get_secret_value())
+        logins = Logins(users, passwords, attempts)
+        challenges, relying_party = Challenges(store, envelope), RelyingParty(settings.public_origin)
+        second_step = SecondStep(
+            store,
+            envelope=envelope,
+            challenges=challenges,
+            relying_party=relying_party,
+            policies=FactorPolicies(store),
+            sessions=sessions,
+            logins=logins,
+            attempts=Attempts(runtime.redis, SECOND_FACTORS),
+        )
+        accounts = Accounts(store, passwords, sessions, logins)
+        factors = FactorServicer(
+            second_step=second_step,
+            factors=SecondFactors(store, envelope, challenges, relying_party),
+            policies=FactorPolicies(store),
+            accounts=accounts,
+            passkeys_possible=relying_party.possible,
+        )
         auth = AuthServicer(
-            logins=Logins(users, passwords, attempts),
+            logins=logins,
+            second_step=second_step,
             sessions=sessions,
             api_tokens=api_tokens,
             machines=Machines(store, tokens, revocations),
@@ -88,13 +120,15 @@ async def serve(settings: Settings) -> None:
             attempts=attempts,
         )
         runtime.serve(add_AuthServiceServicer_to_server, auth)
+        runtime.serve(add_FactorServiceServicer_to_server, factors)
+        runtime.serve(add_SessionServiceServicer_to_server, SessionServicer(accounts))
         runtime.serve(add_UserServiceServicer_to_server, UserServicer(users))
         runtime.serve(add_AccessServiceServicer_to_server, AccessServicer(users))
         runtime.serve(add_ApiTokenServiceServicer_to_server, ApiTokenServicer(api_tokens))
         outbox = Outbox(runtime.database, runtime.redis, "auth", PUBLISHES)
         settings_store = SettingsStore(runtime.database)
         await settings_store.ensure()
-        rules = SettingRules(settings_store, Envelope.load(settings.keys_dir), outbox)
+        rules = SettingRules(settings_store, envelope, outbox)
         runtime.serve(add_SettingServiceServicer_to_server, SettingServicer(rules))
         invitation_store = InvitationStore(runtime.database)
         await invitation_store.ensure()
@@ -115,9 +149,9 @@ async def serve(settings: Settings) -> None:
 
 
 async def _foundations(
-    runtime: Runtime, settings: Settings
+    runtime: Runtime, settings: Settings, envelope: Envelope
 ) -> tuple[KeyRing, AuthStore, Tokens, Revocations, Sessions]:
-    keys = KeyRing(runtime.database, Envelope.load(settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    keys = KeyRing(runtime.database, envelope, longest_token=LONGEST_LIFETIME)
     store = AuthStore(runtime.database)
     await store.ensure()
     await keys.collection.ensure()
@@ -130,6 +164,7 @@ async def _foundations(
         revocations,
         idle=timedelta(days=settings.session_idle_days),
         longest=timedelta(days=settings.session_days),
+        must_enrol=FactorPolicies(store).must_enrol,
     )
     return keys, store, tokens, revocations, sessions
 
@@ -150,7 +185,7 @@ async def _heal(sessions: Sessions) -> None:
 
 
 async def _build(runtime: Runtime, settings: Settings) -> Parts:
-    keys, *_ = await _foundations(runtime, settings)
+    keys, *_ = await _foundations(runtime, settings, Envelope.load(settings.keys_dir))
     _, audit = await _audit(runtime, settings, keys)
     return Parts(keys, audit, settings.audit_days)
 

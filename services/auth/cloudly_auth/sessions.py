@@ -44,11 +44,26 @@ class Granted:
     refresh_token: str
 
 
+@dataclass(frozen=True)
+class Client:
+    """Where a call comes from; `user_agent` is what it calls itself."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
 class Sessions:
-    """Starts, continues and ends sessions."""
+    """Starts, continues and ends sessions. `must_enrol` tells who has to enrol a second factor first."""
 
     def __init__(
-        self, store: AuthStore, tokens: Tokens, revocations: Revocations, *, idle: timedelta, longest: timedelta
+        self,
+        store: AuthStore,
+        tokens: Tokens,
+        revocations: Revocations,
+        *,
+        idle: timedelta,
+        longest: timedelta,
+        must_enrol: Callable[[User], Awaitable[bool]],
     ) -> None:
         self._store = store
         self._tokens = tokens
@@ -56,9 +71,10 @@ class Sessions:
         self._idle = idle
         self._longest = longest
         self._followers: list[Callable[[Ending], Awaitable[None]]] = []
+        self._must_enrol = must_enrol
 
-    async def start(self, user: User, audience: str, remote_address: str) -> Granted:
-        """A session for a user who has just proved who they are.
+    async def start(self, user: User, audience: str, remote_address: str, user_agent: str = "") -> Granted:
+        """A session for a user who has just proved who they are, whichever way.
 
         Raises:
             CredentialsInvalid: the user was disabled, deleted or given a new password in this very moment.
@@ -73,6 +89,7 @@ class Sessions:
                 audience=audience,
                 epoch=user.session_epoch,
                 remote_address=remote_address,
+                user_agent=user_agent,
                 family_hash=hash_secret(family) if renewable else "",
                 current_hash=hash_secret(secret) if renewable else "",
                 rotate_time=now,
@@ -88,8 +105,8 @@ class Sessions:
             raise CredentialsInvalid
         return await self._granted(session, again, _compose(session.id, family, secret) if renewable else "")
 
-    async def refresh(self, refresh_token: str) -> Granted:
-        """The next pair of tokens.
+    async def refresh(self, refresh_token: str, remote_address: str = "") -> Granted:
+        """The next pair of tokens, for somebody at this address.
 
         Raises:
             CredentialsInvalid: no refresh token of ours.
@@ -109,6 +126,9 @@ class Sessions:
                 raise TokenExpired
             user = await self._store.users.find(session.scope)
             if user is None or not _may_continue(session, user):
+                again = await self._store.sessions.find(session_id)
+                if again is not None and again.etag != session.etag:
+                    continue  # all others were ended in this moment, and this one was kept
                 await self.end(session.id)
                 raise TokenRevoked
             if hmac.compare_digest(presented, session.previous_hash) and now - session.rotate_time <= GRACE:
@@ -118,7 +138,7 @@ class Sessions:
                 await self.end(session.id)
                 raise TokenRevoked
             try:
-                return await self._rotate(session, user, family, secret, now)
+                return await self._rotate(session, user, family, secret, now, remote_address)
             except StaleEtag:
                 continue  # another tab was faster by a moment: what is presented is the previous one by now
         raise Conflict
@@ -158,7 +178,9 @@ class Sessions:
         for ending in await self._store.endings.find_all(scope=ROOT):
             await self.carry_out(ending)
 
-    async def _rotate(self, session: Session, user: User, family: str, secret: str, now: datetime) -> Granted:
+    async def _rotate(
+        self, session: Session, user: User, family: str, secret: str, now: datetime, remote_address: str
+    ) -> Granted:
         turned = session.model_copy(update={"rotation": _random()})
         following = _successor(secret, turned)
         saved = await self._store.sessions.replace(
@@ -167,6 +189,7 @@ class Sessions:
                     "current_hash": hash_secret(following),
                     "previous_hash": session.current_hash,
                     "rotate_time": now,
+                    "remote_address": remote_address or session.remote_address,
                     "expire_time": min(session.last_time, now + self._idle),
                 }
             )
@@ -182,6 +205,7 @@ class Sessions:
             roles=tuple(user.roles),
             session_id=session.id,
             audience=session.audience,
+            must_enrol=await self._must_enrol(user),
         )
         access_token, identity = await self._tokens.sign(identity, not_after=session.last_time)
         return Granted(identity, access_token, refresh_token)

@@ -9,6 +9,7 @@ revocations         what verifiers refuse              scope "-"            the 
 api_tokens          see api_token_store.py
 guards              what concurrent writers meet at    scope "-"
 key_rings           see signing_keys.py
+factors, …          see factor_store.py
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from cloudly_kit.store import Choice, Collection, Database, Document, Index
 from cloudly_kit.store import Session as Transaction
 
 from cloudly_auth import api_token_store
+from cloudly_auth.factor_store import Factors, factor_policies, factors, spent_challenges
 from cloudly_auth.names import folded
 
 ROOT = "-"
@@ -50,11 +52,14 @@ class Session(Document):
     audience: str
     epoch: int
     remote_address: str = ""
+    """Where it was last used from."""
+    user_agent: str = ""
     family_hash: str = ""
     current_hash: str = ""
     previous_hash: str = ""
     rotation: str = ""
     rotate_time: datetime
+    """The last login or refresh."""
     last_time: datetime
     """When the session ends, however busy it is."""
     expire_time: datetime
@@ -126,6 +131,7 @@ class AuthStore:
             Session,
             kind="session",
             indexes=(Index("scope", "open"), Index("expire_time", expire_after_seconds=_KEPT_SECONDS)),
+            orderable=("create_time",),
         )
         self.endings: Collection[Ending] = Collection(database, "endings", Ending, kind="ending")
         self.cluster_identities: Collection[ClusterIdentity] = Collection(
@@ -147,6 +153,9 @@ class AuthStore:
         )
         self.api_tokens = api_token_store.collection(database)
         self.guards: Collection[Guard] = Collection(database, "guards", Guard, kind="guard")
+        self.factors = factors(database)
+        self.spent_challenges = spent_challenges(database)
+        self.factor_policies = factor_policies(database)
 
     async def ensure(self) -> None:
         """Make the collections and their indexes."""
@@ -159,6 +168,9 @@ class AuthStore:
             self.revocations.ensure(),
             self.api_tokens.ensure(),
             self.guards.ensure(),
+            self.factors.ensure(),
+            self.spent_challenges.ensure(),
+            self.factor_policies.ensure(),
         )
 
     async def admins(self, transaction: Transaction | None = None) -> list[User]:
@@ -178,3 +190,10 @@ class AuthStore:
         """An ending was carried out, perhaps by two at once."""
         with contextlib.suppress(NotFound):
             await self.endings.delete(ending.id)
+
+    async def forget_factors(self, user_id: str, transaction: Transaction) -> None:
+        """A user's second factors go; there may be none. The document stays, so that its id can be written again."""
+        if await self.factors.find(user_id, session=transaction) is not None:
+            await self.factors.change(
+                user_id, lambda old: Factors(id=user_id, create_time=old.create_time), session=transaction
+            )

@@ -1,7 +1,8 @@
 """Access tokens: signed claims (JWT, RFC 7519; EdDSA, RFC 8037) that every service verifies by itself.
 
 Claims: iss the public address, aud for whom, sub the user's or machine's id, name, typ, roles, sid what to revoke it by,
-cluster, scope (of API tokens, see cloudly_kit/scopes.py), jti, iat, nbf, exp; the header names the key (kid).
+cluster, scope (of API tokens, see cloudly_kit/scopes.py), enrol where a second factor has to be enrolled first, jti, iat,
+nbf, exp; the header names the key (kid).
 """
 
 from dataclasses import replace
@@ -71,6 +72,8 @@ class Tokens:
             claims["cluster"] = identity.cluster_id
         if identity.scope is not None:
             claims["scope"] = str(identity.scope)
+        if identity.must_enrol:
+            claims["enrol"] = True
         kid, key = await self._keys.signer()
         token = jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid})
         return token, replace(identity, expire_time=expires)

@@ -167,6 +167,8 @@ class Users:
             ending = Ending(user_id=id, epoch=user.session_epoch + 1)
             await self._store.endings.insert(ending, session=transaction)
             await self._store.users.delete(id, etag=etag, session=transaction)
+            if await self._store.factors.find(id, session=transaction) is not None:
+                await self._store.factors.delete(id, session=transaction)
             return ending
 
         async with self._in_line:

@@ -1,9 +1,13 @@
 // Logins and sessions. These calls carry their own credentials, so they go past the client's token handling.
 import { send } from "./client";
 import { problemOf } from "./errors";
-import type { TokenPair } from "./records";
+import type { LoginChallenge, TokenPair } from "./records";
 
-export const login = (username: string, password: string): Promise<TokenPair> => post("/api/v1/auth/login", { username, password });
+export const login = (username: string, password: string): Promise<TokenPair | { challenge: LoginChallenge }> =>
+  post("/api/v1/auth/login", { username, password });
+
+/** The second step: a code of the authenticator app, or a recovery code. */
+export const completeLogin = (challenge: string, code: string): Promise<TokenPair> => post("/api/v1/auth/login/complete", { challenge, code });
 
 /** The next pair of tokens. A refresh token works once; using an old one again ends the session. */
 export const refresh = (refreshToken: string): Promise<TokenPair> => post("/api/v1/auth/refresh", { refreshToken });

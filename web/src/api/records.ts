@@ -21,6 +21,12 @@ export type Identity = With<Schemas["Identity"], "id" | "name">;
 /** The answer of Login and RefreshSession. */
 export type TokenPair = With<Schemas["LoginResponse"], "accessToken" | "refreshToken"> & { identity: Identity };
 
+/** What Login answers instead of tokens where a second factor has to follow. */
+export interface LoginChallenge {
+  token: string;
+  factors: string[];
+}
+
 export type Cluster = With<Schemas["Cluster"], "id">;
 export type CreatedCluster = Schemas["CreateClusterResponse"] & { cluster: Cluster };
 export type Node = With<Schemas["Node"], "id" | "name" | "clusterId">;

@@ -39,6 +39,7 @@ function authority() {
     refreshes: 0,
     revoke: () => (valid = ""),
     login: () => Promise.resolve(pair()),
+    completeLogin: () => Promise.resolve(pair()),
     async refresh(token: string): Promise<TokenPair> {
       this.refreshes += 1;
       await Promise.resolve();

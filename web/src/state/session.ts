@@ -8,7 +8,7 @@
 import * as auth from "../api/auth";
 import type { TokenSource } from "../api/client";
 import { ApiError } from "../api/errors";
-import type { Identity, TokenPair } from "../api/records";
+import type { Identity, LoginChallenge, TokenPair } from "../api/records";
 import { exclusively } from "./exclusively";
 
 const KEY = "cloudly.session";
@@ -23,7 +23,7 @@ export class Session extends EventTarget implements TokenSource {
 
   constructor(
     private readonly storage: Storage,
-    private readonly calls: Pick<typeof auth, "login" | "refresh" | "logout"> = auth,
+    private readonly calls: Pick<typeof auth, "login" | "completeLogin" | "refresh" | "logout"> = auth,
   ) {
     super();
     this.pair = this.read();
@@ -45,8 +45,16 @@ export class Session extends EventTarget implements TokenSource {
     return this.pair?.accessToken ?? "";
   }
 
-  async login(username: string, password: string): Promise<void> {
-    this.write(await this.calls.login(username, password));
+  /** Answers a challenge where a second factor has to follow. */
+  async login(username: string, password: string): Promise<LoginChallenge | undefined> {
+    const answer = await this.calls.login(username, password);
+    if ("challenge" in answer) return answer.challenge;
+    this.write(answer);
+    return undefined;
+  }
+
+  async completeLogin(challenge: LoginChallenge, code: string): Promise<void> {
+    this.write(await this.calls.completeLogin(challenge.token, code));
   }
 
   /** Goes on with tokens that were had in another way than by a password. */

@@ -3,7 +3,9 @@
 from cloudly_auth.servicers.api_tokens import ApiTokenServicer
 from cloudly_auth.servicers.audit import AuditServicer
 from cloudly_auth.servicers.auth import AuthServicer
+from cloudly_auth.servicers.factors import FactorServicer
 from cloudly_auth.servicers.invitations import InvitationServicer
+from cloudly_auth.servicers.sessions import SessionServicer
 from cloudly_auth.servicers.settings import SettingServicer
 from cloudly_auth.servicers.users import UserServicer
 
@@ -11,7 +13,9 @@ __all__ = [
     "ApiTokenServicer",
     "AuditServicer",
     "AuthServicer",
+    "FactorServicer",
     "InvitationServicer",
+    "SessionServicer",
     "SettingServicer",
     "UserServicer",
 ]

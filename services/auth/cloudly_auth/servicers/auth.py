@@ -5,7 +5,7 @@ from typing import Any
 from cloudly.auth.v1 import auth_pb2 as pb
 from cloudly.auth.v1 import auth_pb2_grpc
 from cloudly_kit.errors import FailedPrecondition
-from cloudly_kit.identity import Identity, caller, current_call
+from cloudly_kit.identity import Identity, caller
 from cloudly_kit.resources import timestamp
 
 from cloudly_auth.api_tokens import PREFIX, ApiTokens
@@ -13,17 +13,13 @@ from cloudly_auth.attempts import Attempts
 from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
 from cloudly_auth.revocations import Revocations
+from cloudly_auth.second_step import Asked, SecondStep
 from cloudly_auth.service_tokens import ServiceTokens
+from cloudly_auth.servicers.identities import client, identity_message
 from cloudly_auth.sessions import Sessions
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.store import User
 from cloudly_auth.tokens import client_audience
-
-_TYPES = {
-    "human": pb.IDENTITY_TYPE_HUMAN,
-    "machine": pb.IDENTITY_TYPE_MACHINE,
-    "service": pb.IDENTITY_TYPE_MACHINE,
-}
 
 
 class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
@@ -33,6 +29,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         self,
         *,
         logins: Logins,
+        second_step: SecondStep,
         sessions: Sessions,
         machines: Machines,
         api_tokens: ApiTokens,
@@ -42,6 +39,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         attempts: Attempts,
     ) -> None:
         self._logins = logins
+        self._second_step = second_step
         self._sessions = sessions
         self._machines = machines
         self._api_tokens = api_tokens
@@ -51,10 +49,12 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         self._attempts = attempts
 
     async def Login(self, request: pb.LoginRequest, context: Any) -> pb.LoginResponse:
-        """A session for a user name and a password."""
+        """A session for a user name and a password, or what has to follow them."""
         audience = client_audience(request.audience)
-        user = await self._logins.check(request.username, request.password, _remote())
-        granted = await self._sessions.start(user, audience, _remote())
+        user = await self._logins.check(request.username, request.password, client().address)
+        granted = await self._second_step.after_password(user, audience, client())
+        if isinstance(granted, Asked):
+            return pb.LoginResponse(challenge=_challenge(granted))
         return pb.LoginResponse(
             identity=identity_message(granted.identity),
             access_token=granted.access_token,
@@ -63,7 +63,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
 
     async def RefreshSession(self, request: pb.RefreshSessionRequest, context: Any) -> pb.RefreshSessionResponse:
         """The next pair of tokens."""
-        granted = await self._sessions.refresh(request.refresh_token)
+        granted = await self._sessions.refresh(request.refresh_token, client().address)
         return pb.RefreshSessionResponse(
             identity=identity_message(granted.identity),
             access_token=granted.access_token,
@@ -86,9 +86,9 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     async def ExchangeToken(self, request: pb.ExchangeTokenRequest, context: Any) -> pb.ExchangeTokenResponse:
         """A short token for a machine's secret or an API token."""
         audience = client_audience(request.audience)
-        async with self._attempts.attempt(address=_remote()):
+        async with self._attempts.attempt(address=client().address):
             if request.token.startswith(PREFIX):
-                token, identity = await self._api_tokens.exchange(request.token, audience, _remote())
+                token, identity = await self._api_tokens.exchange(request.token, audience, client().address)
             else:
                 token, identity = await self._machines.exchange(request.token, audience)
         return pb.ExchangeTokenResponse(identity=identity_message(identity), access_token=token)
@@ -111,12 +111,13 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         self, request: pb.VerifyCredentialsRequest, context: Any
     ) -> pb.VerifyCredentialsResponse:
         """Who has this name and password; for the registry's Basic logins. An API token is a password of its owner."""
-        remote = request.remote_address or _remote()
+        remote = request.remote_address or client().address
         if request.password.startswith(PREFIX):
             async with self._attempts.attempt(address=remote):
                 identity = await self._api_tokens.check_login(request.username, request.password, remote)
             return pb.VerifyCredentialsResponse(identity=identity_message(identity))
         user = await self._logins.check(request.username, request.password, remote)
+        await self._second_step.refuse_without_second_step(user)
         return pb.VerifyCredentialsResponse(identity=identity_message(_of(user)))
 
     async def CreateClusterIdentity(
@@ -145,24 +146,14 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         return pb.CheckRevocationResponse(revoked=await self._revocations.is_revoked(request.session_id))
 
 
-def _remote() -> str:
-    call = current_call()
-    return call.remote_address if call else ""
-
-
 def _of(user: User) -> Identity:
     return Identity(id=user.id, name=user.name, type=user.type, roles=tuple(user.roles))
 
 
-def identity_message(identity: Identity) -> pb.Identity:
-    """The identity as clients see it."""
-    return pb.Identity(
-        id=identity.id,
-        name=identity.name,
-        type=_TYPES[identity.type],
-        roles=identity.roles,
-        cluster_id=identity.cluster_id,
-        expire_time=timestamp(identity.expire_time),
-        session_id=identity.session_id,
-        scope=str(identity.scope or ""),
+def _challenge(asked: Asked) -> pb.LoginChallenge:
+    return pb.LoginChallenge(
+        token=asked.token,
+        factors=[pb.FactorKind.Value(f"FACTOR_KIND_{kind.upper()}") for kind in asked.kinds],
+        passkey_options=asked.passkey_options,
+        expire_time=timestamp(asked.expire_time),
     )

@@ -9,7 +9,7 @@ from cloudly_kit.resources import page_request, request_key, timestamp, with_met
 
 from cloudly_auth.invitation_store import Invitation
 from cloudly_auth.invitations import Invitations, state_of
-from cloudly_auth.servicers.auth import identity_message
+from cloudly_auth.servicers.identities import identity_message
 from cloudly_auth.sessions import Sessions
 
 _KINDS = {"invite": pb.INVITATION_KIND_INVITE, "reset": pb.INVITATION_KIND_RESET}

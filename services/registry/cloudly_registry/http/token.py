@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from cloudly_kit.errors import CredentialsInvalid, TokenExpired, TokenRevoked
+from cloudly_kit.errors import CredentialsInvalid, SecondFactorMissing, SecondFactorNeeded, TokenExpired, TokenRevoked
 
 from cloudly_registry.errors import Unauthorized, Unsupported
 from cloudly_registry.http.body import whole
@@ -49,7 +49,7 @@ async def post_token(call: Call) -> web.Response:
 async def _answer(call: Call, username: str, password: str, scopes: list[str]) -> web.Response:
     try:
         identity = await call.parts.logins.identify(username, password, remote_address(call.request))
-    except (CredentialsInvalid, TokenExpired, TokenRevoked) as error:
+    except (CredentialsInvalid, TokenExpired, TokenRevoked, SecondFactorMissing, SecondFactorNeeded) as error:
         raise Unauthorized(error.message, challenge=_BASIC) from error
     return _token(call.parts.tokens.issue(identity, parse_scopes(scopes), await _public(call, scopes)))
 

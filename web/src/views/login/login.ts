@@ -3,6 +3,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { asApiError, type ApiError } from "../../api/errors";
+import type { LoginChallenge } from "../../api/records";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import { icon } from "../../elements/icon";
@@ -16,8 +17,11 @@ export class Login extends LitElement {
   @state() private password = "";
   @state() private busy = false;
   @state() private error: ApiError | undefined;
+  @state() private code = "";
+  @state() private challenge: LoginChallenge | undefined;
   @query("#username") private usernameField!: FormField;
   @query("#password") private passwordField!: FormField;
+  @query("#code") private codeField!: FormField | null;
 
   static override styles = [
     shared,
@@ -71,13 +75,22 @@ export class Login extends LitElement {
         ${session.ending === "expired" ? html`<p class="muted">Your session has ended. Log in again to go on where you were.</p>` : nothing}
       </div>
       <form class="panel" @submit=${this.submit}>
-        <cl-field id="username" label="User name" autocomplete="username" .value=${this.username} @changed=${(event: CustomEvent<string>) => (this.username = event.detail)}></cl-field>
-        <cl-field id="password" label="Password" type="password" autocomplete="current-password" .value=${this.password} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>
+        ${this.challenge ? this.codeForm() : this.passwordForm()}
         <cl-problem .error=${this.error}></cl-problem>
         <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy ? "Logging in…" : "Log in"}</button>
       </form>
       <p class="muted small">The first login was printed when Cloudly was started for the first time. A lost password is reset on the host with <code>cloudly admin reset-password</code>.</p>
     </div>`;
+  }
+
+  private passwordForm(): TemplateResult {
+    return html`<cl-field id="username" label="User name" autocomplete="username" .value=${this.username} @changed=${(event: CustomEvent<string>) => (this.username = event.detail)}></cl-field>
+      <cl-field id="password" label="Password" type="password" autocomplete="current-password" .value=${this.password} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>`;
+  }
+
+  private codeForm(): TemplateResult {
+    return html`<cl-field id="code" label="Code" autocomplete="one-time-code" hint="Of your authenticator app, or one of your recovery codes." .value=${this.code} @changed=${(event: CustomEvent<string>) => (this.code = event.detail)}></cl-field>
+      <button type="button" @click=${this.startAgain}>Start again</button>`;
   }
 
   protected override firstUpdated(): void {
@@ -88,6 +101,10 @@ export class Login extends LitElement {
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     if (this.busy) return;
+    if (this.challenge) {
+      await this.answer(this.challenge);
+      return;
+    }
     // A password manager fills the controls without an event that bubbles here; their values are the truth.
     this.username = this.usernameField.value;
     this.password = this.passwordField.value;
@@ -98,7 +115,8 @@ export class Login extends LitElement {
     this.busy = true;
     this.error = undefined;
     try {
-      await session.login(this.username, this.password);
+      this.challenge = await session.login(this.username, this.password);
+      if (this.challenge) this.password = "";
     } catch (error) {
       this.error = asApiError(error);
       this.password = "";
@@ -106,6 +124,33 @@ export class Login extends LitElement {
     } finally {
       this.busy = false;
     }
+    await this.updateComplete;
+    this.codeField?.focus();
+  }
+
+  private async answer(challenge: LoginChallenge): Promise<void> {
+    this.code = this.codeField?.value.trim() ?? "";
+    if (this.code === "") {
+      this.codeField?.focus();
+      return;
+    }
+    this.busy = true;
+    this.error = undefined;
+    try {
+      await session.completeLogin(challenge, this.code);
+    } catch (error) {
+      this.error = asApiError(error);
+      this.code = "";
+      this.codeField?.focus();
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private startAgain(): void {
+    this.challenge = undefined;
+    this.error = undefined;
+    this.code = "";
   }
 }
 
