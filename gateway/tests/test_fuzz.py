@@ -22,7 +22,11 @@ SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 
 
-SAMPLES = {options_pb2.FORMAT_ID: "a" * 20, options_pb2.FORMAT_CRON: "0 3 * * *"}
+SAMPLES = {
+    options_pb2.FORMAT_ID: "a" * 20,
+    options_pb2.FORMAT_CRON: "0 3 * * *",
+    options_pb2.FORMAT_URL: "https://example.com",
+}
 
 
 def sample(message):
