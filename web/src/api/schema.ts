@@ -255,6 +255,21 @@ export interface components {
         DeletePolicyResponse: Record<string, never>;
         DeleteUserResponse: Record<string, never>;
         DeleteWorkloadResponse: Record<string, never>;
+        DeletedImageVersion: {
+            id?: string;
+            imageId?: string;
+            kind?: string;
+            reference?: string;
+            digest?: string;
+            /** Format: int64 */
+            sizeBytes?: string;
+            reason?: string;
+            deletedBy?: string;
+            /** Format: date-time */
+            deleteTime?: string;
+            /** Format: date-time */
+            expireTime?: string;
+        };
         Deployment: {
             readonly id?: string;
             name?: string;
@@ -549,6 +564,10 @@ export interface components {
         };
         ListClustersResponse: {
             clusters?: components["schemas"]["Cluster"][];
+            nextPageToken?: string;
+        };
+        ListDeletedImageVersionsResponse: {
+            versions?: components["schemas"]["DeletedImageVersion"][];
             nextPageToken?: string;
         };
         ListDeploymentsResponse: {
