@@ -139,7 +139,36 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        BeginPasskeyLoginRequest: Record<string, never>;
+        BeginPasskeyLoginResponse: {
+            challenge?: string;
+            options?: string;
+        };
+        BeginPasskeyRequest: {
+            proof?: components["schemas"]["Proof"];
+        };
+        BeginPasskeyResponse: {
+            challenge?: string;
+            options?: string;
+        };
+        BeginProofRequest: Record<string, never>;
+        BeginProofResponse: {
+            challenge?: string;
+            options?: string;
+        };
+        BeginTotpRequest: {
+            proof?: components["schemas"]["Proof"];
+        };
+        BeginTotpResponse: {
+            secret?: string;
+            uri?: string;
+        };
         CancelExecutionRequest: Record<string, never>;
+        ChangePasswordRequest: {
+            oldPassword: string;
+            newPassword: string;
+        };
+        ChangePasswordResponse: Record<string, never>;
         CheckExternalRegistryRequest: Record<string, never>;
         Cluster: {
             readonly id?: string;
@@ -198,6 +227,16 @@ export interface components {
         CollectGarbageRequest: {
             dryRun?: boolean;
         };
+        CompleteLoginRequest: {
+            challenge: string;
+            code?: string;
+            credential?: string;
+        };
+        CompleteLoginResponse: {
+            identity?: components["schemas"]["Identity"];
+            accessToken?: string;
+            refreshToken?: string;
+        };
         Condition: {
             type?: string;
             status?: components["schemas"]["ConditionStatus"];
@@ -208,6 +247,13 @@ export interface components {
         };
         /** @enum {string} */
         ConditionStatus: "CONDITION_STATUS_UNSPECIFIED" | "CONDITION_STATUS_TRUE" | "CONDITION_STATUS_FALSE" | "CONDITION_STATUS_UNKNOWN";
+        ConfirmTotpRequest: {
+            code: string;
+        };
+        ConfirmTotpResponse: {
+            factors?: components["schemas"]["Factors"];
+            recoveryCodes?: components["schemas"]["RecoveryCode"][];
+        };
         CreateApiTokenRequest: {
             token: components["schemas"]["ApiToken"];
             requestId?: string;
@@ -242,6 +288,16 @@ export interface components {
         CreateJoinTokenResponse: {
             joinToken?: components["schemas"]["JoinToken"];
             token?: string;
+        };
+        CreatePasskeyRequest: {
+            challenge: string;
+            credential: string;
+            name: string;
+            requestId?: string;
+        };
+        CreatePasskeyResponse: {
+            passkey?: components["schemas"]["Passkey"];
+            recoveryCodes?: components["schemas"]["RecoveryCode"][];
         };
         CreateUserRequest: {
             user: components["schemas"]["User"];
@@ -396,6 +452,32 @@ export interface components {
         ExternalRegistryStatus: "EXTERNAL_REGISTRY_STATUS_UNSPECIFIED" | "EXTERNAL_REGISTRY_STATUS_UNKNOWN" | "EXTERNAL_REGISTRY_STATUS_WORKING" | "EXTERNAL_REGISTRY_STATUS_DENIED" | "EXTERNAL_REGISTRY_STATUS_UNREACHABLE";
         /** @enum {string} */
         ExternalRegistryType: "EXTERNAL_REGISTRY_TYPE_UNSPECIFIED" | "EXTERNAL_REGISTRY_TYPE_DOCKER" | "EXTERNAL_REGISTRY_TYPE_NPM";
+        /** @enum {string} */
+        FactorKind: "FACTOR_KIND_UNSPECIFIED" | "FACTOR_KIND_TOTP" | "FACTOR_KIND_PASSKEY" | "FACTOR_KIND_RECOVERY_CODE";
+        FactorPolicy: {
+            requiredForAll?: boolean;
+            requiredRoles?: string[];
+            etag?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+        };
+        FactorPolicyPatch: {
+            requiredForAll?: boolean;
+            requiredRoles?: string[];
+            etag?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+        };
+        Factors: {
+            totp?: boolean;
+            /** Format: date-time */
+            totpCreateTime?: string;
+            passkeys?: components["schemas"]["Passkey"][];
+            recoveryCodesLeft?: number;
+            required?: boolean;
+            passkeysPossible?: boolean;
+            password?: boolean;
+        };
         GetJwksResponse: {
             keys?: components["schemas"]["Jwk"][];
         };
@@ -431,6 +513,7 @@ export interface components {
             expireTime?: string;
             sessionId?: string;
             scope?: string;
+            mustEnrol?: boolean;
         };
         /** @enum {string} */
         IdentityType: "IDENTITY_TYPE_UNSPECIFIED" | "IDENTITY_TYPE_HUMAN" | "IDENTITY_TYPE_MACHINE";
@@ -602,11 +685,19 @@ export interface components {
             policies?: components["schemas"]["Policy"][];
             nextPageToken?: string;
         };
+        ListSessionsResponse: {
+            sessions?: components["schemas"]["Session"][];
+            nextPageToken?: string;
+        };
         ListSettingsResponse: {
             settings?: components["schemas"]["Setting"][];
         };
         ListTasksResponse: {
             tasks?: components["schemas"]["Task"][];
+        };
+        ListUserSessionsResponse: {
+            sessions?: components["schemas"]["Session"][];
+            nextPageToken?: string;
         };
         ListUsersResponse: {
             users?: components["schemas"]["User"][];
@@ -626,6 +717,13 @@ export interface components {
             severity?: string;
             text?: string;
         };
+        LoginChallenge: {
+            token?: string;
+            factors?: components["schemas"]["FactorKind"][];
+            passkeyOptions?: string;
+            /** Format: date-time */
+            expireTime?: string;
+        };
         LoginRequest: {
             username: string;
             password: string;
@@ -635,6 +733,7 @@ export interface components {
             identity?: components["schemas"]["Identity"];
             accessToken?: string;
             refreshToken?: string;
+            challenge?: components["schemas"]["LoginChallenge"];
         };
         LogoutRequest: Record<string, never>;
         LogoutResponse: Record<string, never>;
@@ -667,6 +766,28 @@ export interface components {
         };
         /** @enum {string} */
         NodeState: "NODE_STATE_UNSPECIFIED" | "NODE_STATE_ONLINE" | "NODE_STATE_OFFLINE";
+        Passkey: {
+            readonly id?: string;
+            name: string;
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly lastUseTime?: string;
+            readonly backedUp?: boolean;
+        };
+        PasskeyAnswer: {
+            challenge?: string;
+            credential?: string;
+        };
+        PasskeyPatch: {
+            readonly id?: string;
+            name?: string;
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly lastUseTime?: string;
+            readonly backedUp?: boolean;
+        };
         PermissionResult: {
             permission?: string;
             allowed?: boolean;
@@ -717,10 +838,18 @@ export interface components {
             total?: string;
             message?: string;
         };
+        Proof: {
+            password?: string;
+            code?: string;
+            passkey?: components["schemas"]["PasskeyAnswer"];
+        };
         PublishedPort: {
             containerPort: number;
             hostPort: number;
             protocol?: string;
+        };
+        RecoveryCode: {
+            code?: string;
         };
         RefreshSessionRequest: {
             refreshToken: string;
@@ -729,6 +858,12 @@ export interface components {
             identity?: components["schemas"]["Identity"];
             accessToken?: string;
             refreshToken?: string;
+        };
+        RegenerateRecoveryCodesRequest: {
+            proof?: components["schemas"]["Proof"];
+        };
+        RegenerateRecoveryCodesResponse: {
+            recoveryCodes?: components["schemas"]["RecoveryCode"][];
         };
         RegisterNodeRequest: {
             nodeId: string;
@@ -744,6 +879,16 @@ export interface components {
             nodeToken?: string;
             heartbeatIntervalMilliseconds?: number;
         };
+        RemovePasskeyRequest: {
+            proof?: components["schemas"]["Proof"];
+        };
+        RemovePasskeyResponse: Record<string, never>;
+        RemoveTotpRequest: {
+            proof?: components["schemas"]["Proof"];
+        };
+        RemoveTotpResponse: Record<string, never>;
+        ResetUserFactorsRequest: Record<string, never>;
+        ResetUserFactorsResponse: Record<string, never>;
         Resources: {
             /** Format: double */
             cpuLimit?: number;
@@ -766,8 +911,18 @@ export interface components {
             keepLast?: number;
             keepDays?: number;
         };
+        RevokeAllSessionsRequest: {
+            keepCurrent?: boolean;
+        };
+        RevokeAllSessionsResponse: Record<string, never>;
+        RevokeAllUserSessionsRequest: Record<string, never>;
+        RevokeAllUserSessionsResponse: Record<string, never>;
         RevokeApiTokenResponse: Record<string, never>;
         RevokeInvitationRequest: Record<string, never>;
+        RevokeSessionRequest: Record<string, never>;
+        RevokeSessionResponse: Record<string, never>;
+        RevokeUserSessionRequest: Record<string, never>;
+        RevokeUserSessionResponse: Record<string, never>;
         RollbackWorkloadRequest: {
             /** Format: int64 */
             generation?: string;
@@ -784,6 +939,19 @@ export interface components {
                 [key: string]: unknown;
             };
             requestId?: string;
+        };
+        Session: {
+            id?: string;
+            remoteAddress?: string;
+            userAgent?: string;
+            /** Format: date-time */
+            createTime?: string;
+            /** Format: date-time */
+            lastUseTime?: string;
+            /** Format: date-time */
+            expireTime?: string;
+            current?: boolean;
+            audience?: string;
         };
         SetSettingRequest: {
             value: string;
