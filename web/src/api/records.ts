@@ -19,7 +19,7 @@ export type Condition = Schemas["Condition"];
 export type Identity = With<Schemas["Identity"], "id" | "name">;
 
 /** The answer of Login and RefreshSession. */
-export type TokenPair = With<Schemas["LoginResponse"], "accessToken" | "refreshToken"> & { identity: Identity };
+export type TokenPair = With<Omit<Schemas["LoginResponse"], "challenge">, "accessToken" | "refreshToken"> & { identity: Identity };
 
 /** What Login answers instead of tokens where a second factor has to follow. */
 export interface LoginChallenge {
