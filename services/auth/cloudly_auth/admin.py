@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from cloudly_kit import logs
@@ -28,6 +28,8 @@ from cloudly_auth.store import AuthStore, User
 from cloudly_auth.tokens import LONGEST_LIFETIME, Tokens
 from cloudly_auth.users import Users
 
+T = TypeVar("T")
+
 NOT_THE_HOST = (
     "this has to run on Cloudly's host, as the user that runs Cloudly: {reason}\n"
     "A suite on this machine: `cloudly admin --data <its data directory> reset-password <user>`.\n"
@@ -46,19 +48,27 @@ def main() -> None:
 @click.option("--generate", is_flag=True, help="Make a password and print it, this once, instead of asking for one.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--admin", is_flag=True, help="Give the role admin too.")
-def reset_password_command(user: str, generate: bool, password_stdin: bool, admin: bool) -> None:
+@click.option(
+    "--reset-factors", is_flag=True, help="Take second factors and recovery codes away, when they are lost too."
+)
+def reset_password_command(user: str, generate: bool, password_stdin: bool, admin: bool, reset_factors: bool) -> None:
     """Set a user's password, enable them, and end their sessions."""
     if generate and password_stdin:
         raise click.UsageError("--generate and --password-stdin exclude each other")
     settings = _settings()
     password = generated_password() if generate else _asked(user, from_stdin=password_stdin)
 
-    async def work(users: Users) -> User:
-        return await reset_password(users, user, password, admin=admin)
+    async def work(users: Users, store: AuthStore) -> tuple[User, bool]:
+        within = store.forget_factors if reset_factors else None
+        changed = await reset_password(users, user, password, admin=admin, within=within)
+        factors = await store.factors.find(changed.id)
+        return changed, factors is not None and factors.enrolled
 
-    changed = asyncio.run(_with_users(settings, work))
+    changed, enrolled = asyncio.run(_with_users(settings, work))
     click.echo(f"{changed.name} has a new password, is enabled and has the roles {', '.join(changed.roles)}.")
     click.echo("Sessions that were open are over.")
+    if enrolled:
+        click.echo("The second factors stay; --reset-factors takes them away.")
     if generate:
         click.echo(f"Password (shown this once): {password}")
 
@@ -89,7 +99,7 @@ def _settings() -> Settings:
     return settings
 
 
-async def _with_users(settings: Settings, work: Callable[[Users], Awaitable[User]]) -> User:
+async def _with_users(settings: Settings, work: Callable[[Users, AuthStore], Awaitable[T]]) -> T:
     logs.configure("auth-admin", "error")
     passwords = Passwords(1)
 
@@ -112,7 +122,7 @@ async def _with_users(settings: Settings, work: Callable[[Users], Awaitable[User
             )
             users = Users(store, passwords, sessions)
             await users.open()
-            return await work(users)
+            return await work(users, store)
     except Unavailable as error:
         raise click.ClickException(NOT_THE_HOST.format(reason=error.message)) from error
     except DomainError as error:

@@ -6,7 +6,7 @@ import string
 from cloudly_kit.errors import FailedPrecondition, NotFound
 
 from cloudly_auth.store import User
-from cloudly_auth.users import ADMIN, Users
+from cloudly_auth.users import ADMIN, Users, Within
 
 _ALPHABET = "".join(sorted(set(string.ascii_letters + string.digits) - set("Il1O0o")))
 _GROUPS, _GROUP_LENGTH = 5, 5
@@ -19,8 +19,10 @@ def generated_password() -> str:
     return "-".join(groups)
 
 
-async def reset_password(users: Users, name: str, password: str, *, admin: bool) -> User:
+async def reset_password(users: Users, name: str, password: str, *, admin: bool, within: Within | None = None) -> User:
     """Give a user a new password, enable them, end their sessions; with `admin` they can administer again.
+
+    `within` is called in the transaction that changes the user.
 
     Raises:
         NotFound: nobody is called so.
@@ -37,4 +39,4 @@ async def reset_password(users: Users, name: str, password: str, *, admin: bool)
         roles = [ADMIN, *user.roles] if admin and ADMIN not in user.roles else user.roles
         return user.model_copy(update={"disabled": False, "roles": roles})
 
-    return await users.update(found.id, change, password=password)
+    return await users.update(found.id, change, password=password, within=within)

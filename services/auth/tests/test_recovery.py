@@ -13,6 +13,8 @@ from cloudly_auth.config import Settings
 from cloudly_kit.errors import CredentialsInvalid, TokenRevoked
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from .test_factors import enrol
+
 CHOSEN = "my very own passphrase"
 
 
@@ -78,3 +80,14 @@ async def test_what_cannot_be_done_is_said(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not Path("/nonexistent").exists()
+
+
+async def test_who_has_lost_the_second_factor_too_comes_back(auth, settings: Settings):
+    await enrol(auth, await auth.admin())
+    done = await run(settings, "root", "--password-stdin", typed=f"{CHOSEN}\n")
+    assert "--reset-factors" in done.stdout, done.stderr
+    assert (await auth.login("root", CHOSEN)).challenge.token
+    done = await run(settings, "root", "--password-stdin", "--reset-factors", typed=f"{CHOSEN}\n")
+    assert done.returncode == 0, done.stderr
+    assert "--reset-factors" not in done.stdout
+    assert (await auth.login("root", CHOSEN)).access_token
