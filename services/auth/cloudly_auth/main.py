@@ -184,7 +184,8 @@ async def _heal(sessions: Sessions) -> None:
         await asyncio.sleep(HEAL_SECONDS)
 
 
-async def _build(runtime: Runtime, settings: Settings) -> Parts:
+async def build(runtime: Runtime, settings: Settings) -> Parts:
+    """What the tasks work with, in a worker."""
     keys, *_ = await _foundations(runtime, settings, Envelope.load(settings.keys_dir))
     _, audit = await _audit(runtime, settings, keys)
     return Parts(keys, audit, settings.audit_days)
@@ -197,7 +198,7 @@ def main() -> None:
 
 def worker() -> None:
     """The worker process."""
-    run_worker("auth", Settings, TASKS, _build)
+    run_worker("auth", Settings, TASKS, build)
 
 
 if __name__ == "__main__":
