@@ -37,8 +37,6 @@ class NewUser:
     disabled: bool = False
     password: str = ""
     labels: tuple[tuple[str, str], ...] = ()
-    passwordless: bool = False
-    """A person who logs in through a provider only."""
 
 
 class Users:
@@ -257,7 +255,7 @@ def _check(wanted: NewUser) -> None:
     if wanted.type == "machine":
         if wanted.password:
             violations.append(("user.password", "a machine has none: it uses tokens"))
-    elif not wanted.passwordless and (problem := weakness(wanted.password, wanted.name)):
+    elif problem := weakness(wanted.password, wanted.name):
         violations.append(("user.password", problem if wanted.password else "is required for a person"))
     if violations:
         raise InvalidArgument.of(*violations)
