@@ -5,9 +5,10 @@ from cloudly_kit.objects import ObjectStat, ObjectStore
 from cloudly_kit.store import Session
 from cloudly_kit.store.documents import now
 
+from cloudly_registry.documents import Blob, Link, UploadDocument
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
 from cloudly_registry.quarantine import Quarantine
-from cloudly_registry.store import Blob, Link, RegistryStore, UploadDocument
+from cloudly_registry.store import RegistryStore
 
 PREFIX = "registry/blobs/"
 

@@ -24,6 +24,7 @@ from cloudly_kit.store import Session, now
 
 from cloudly_registry.collection_report import CollectionReport, Tell
 from cloudly_registry.collector_store import CollectorStore, Graph
+from cloudly_registry.documents import Blob, ImageDocument, Link
 from cloudly_registry.errors import ManifestUnknown
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.marking import in_use
@@ -31,7 +32,7 @@ from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import UNUSED, Quarantine
 from cloudly_registry.quarantine_store import Held, Kind
 from cloudly_registry.retention import Tagged, plan
-from cloudly_registry.store import Blob, ImageDocument, Link, RegistryStore
+from cloudly_registry.store import RegistryStore
 
 log = structlog.get_logger()
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from cloudly_kit.store import Session
 
+from cloudly_registry.documents import Blob, Link, TagRow
 from cloudly_registry.marking import Node
 from cloudly_registry.quarantine_store import Kind
-from cloudly_registry.store import Blob, Link, RegistryStore, TagRow
+from cloudly_registry.store import RegistryStore
 
 
 @dataclass

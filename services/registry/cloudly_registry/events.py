@@ -3,7 +3,7 @@
 from cloudly.registry.v1 import push_pb2
 from cloudly_kit.resources import timestamp
 
-from cloudly_registry.store import ImageDocument, Version
+from cloudly_registry.documents import ImageDocument, Version
 
 IMAGE_PUSHED = "image.pushed"
 PUBLISHES = {IMAGE_PUSHED: ("clusters",)}

@@ -10,10 +10,11 @@ from cloudly_kit.errors import AlreadyExists, FailedPrecondition, InvalidArgumen
 from cloudly_kit.hints import Hints
 from cloudly_kit.store import RequestKey, Session
 
+from cloudly_registry.documents import ImageDocument
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.references import checked_repository
-from cloudly_registry.store import ImageDocument, RegistryStore
+from cloudly_registry.store import RegistryStore
 
 GONE = "registry.image"
 """The hint that a repository was deleted, or opened or closed to the public; the payload is its name."""

@@ -12,6 +12,7 @@ from cloudly_kit.store.documents import now
 
 from cloudly_registry import events
 from cloudly_registry.blobs import Blobs
+from cloudly_registry.documents import ImageDocument, ManifestRow, Version
 from cloudly_registry.errors import (
     Denied,
     DigestInvalid,
@@ -27,7 +28,7 @@ from cloudly_registry.quarantine import VERSIONS_SHOWN, Quarantine
 from cloudly_registry.quotas import check_quota
 from cloudly_registry.references import algorithm_of, digest_of, is_digest
 from cloudly_registry.retention import immutable
-from cloudly_registry.store import ImageDocument, ManifestRow, RegistryStore, Version
+from cloudly_registry.store import RegistryStore
 from cloudly_registry.tag_reads import TagReads
 
 log = structlog.get_logger()

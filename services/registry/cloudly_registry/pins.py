@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from cloudly_kit.errors import AlreadyExists
 
+from cloudly_registry.documents import PinDocument
 from cloudly_registry.quarantine import Quarantine
-from cloudly_registry.store import PinDocument, RegistryStore
+from cloudly_registry.store import RegistryStore
 
 
 class Pins:

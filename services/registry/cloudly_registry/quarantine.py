@@ -9,9 +9,10 @@ from cloudly_kit.errors import AlreadyExists, FailedPrecondition, NotFound
 from cloudly_kit.store import Page, PageRequest, Session, now
 from cloudly_kit.store.paging import Position, fingerprint, from_token, page_size, to_token
 
+from cloudly_registry.documents import ImageDocument, Link, ManifestRow, TagRow, Version
 from cloudly_registry.manifest_format import parse
 from cloudly_registry.quarantine_store import Held, Kind
-from cloudly_registry.store import ImageDocument, Link, ManifestRow, RegistryStore, TagRow, Version
+from cloudly_registry.store import RegistryStore
 
 log = structlog.get_logger()
 

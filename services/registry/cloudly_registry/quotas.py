@@ -1,7 +1,7 @@
 """Quotas: how many bytes a repository may hold."""
 
+from cloudly_registry.documents import ImageDocument
 from cloudly_registry.errors import Denied
-from cloudly_registry.store import ImageDocument
 
 
 def check_quota(image: ImageDocument) -> None:

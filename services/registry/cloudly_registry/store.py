@@ -10,8 +10,7 @@
     tags        <image>/<tag> -> digest, with what a version says
     quarantine  what was deleted and can be brought back (quarantine_store.py)
 
-Blobs to tags are rows, not documents: nobody watches or pages them, their ids say everything, and they are gone when
-they are deleted. They belong to an image by its id, so nothing of a deleted repository comes back in a new one.
+`documents.py` says what lies in each.
 """
 
 import time
@@ -21,133 +20,25 @@ from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
 from cloudly_kit.ids import new_etag
-from cloudly_kit.store import Collection, Database, Document, Index, Session
-from pydantic import BaseModel, ConfigDict, Field
+from cloudly_kit.store import Collection, Database, Index, Session
 
+from cloudly_registry.documents import (
+    Blob,
+    ImageDocument,
+    Link,
+    ManifestRow,
+    PinDocument,
+    Row,
+    TagRow,
+    UploadDocument,
+    Version,
+)
 from cloudly_registry.quarantine_store import QuarantineStore
-from cloudly_registry.retention import RetentionRule
 
 T = TypeVar("T")
 
 _BATCH = 100
 _PATIENCE_SECONDS = 75.0
-
-
-class Version(BaseModel):
-    """What a tag points to."""
-
-    tag: str
-    digest: str
-    media_type: str
-    size_bytes: int
-    push_time: datetime
-    pushed_by: str
-    platforms: list[str] = []
-
-
-class ImageDocument(Document):
-    """A repository, as people see it."""
-
-    name: str
-    repository: str
-    description: str = ""
-    workload_id: str = ""
-    public: bool = False
-    """Anyone may pull."""
-    versions: list[Version] = []
-    """Newest first, at most 100."""
-    version_count: int = 0
-    size_bytes: int = 0
-    """Of all its manifests and what they refer to, shared blobs counted once."""
-    quota_bytes: int = 0
-    """The most that `size_bytes` may become; 0 is no limit."""
-    immutable_tags: list[str] = []
-    """Patterns of tags that are never moved to another digest."""
-    retention: list[RetentionRule] = []
-
-
-class PinDocument(Document):
-    """What a cluster (its id is the document's) runs or could go back to."""
-
-    digests: list[str] = []
-    revision: int = 0
-
-
-class UploadDocument(Document):
-    """A blob upload under way; its update time says when a client last went on with it."""
-
-    image_id: str
-    object_key: str
-    started_by: str
-    algorithm: str = "sha256"
-    """What the client said that its digest will be of; only a saving, the digest itself decides."""
-
-
-class Row(BaseModel):
-    """The base of what is kept under an id that says everything."""
-
-    model_config = ConfigDict(populate_by_name=True, extra="ignore")
-
-    id: str = Field(alias="_id")
-
-
-class Blob(Row):
-    """The id is the digest."""
-
-    key: str
-    size: int
-    create_time: datetime
-    touch: str = ""
-    """New each time that a repository links it: so whoever deletes it meanwhile meets that in the database."""
-
-
-class Link(Row):
-    """A blob in a repository; key and size as the blob's, so that a pull reads one row."""
-
-    image_id: str
-    digest: str
-    key: str
-    size: int
-    unused_since: datetime | None = None
-    """When the collector first saw that no manifest refers to it; whoever asks for the blob sets it back."""
-
-
-class ManifestRow(Row):
-    """A manifest in a repository."""
-
-    image_id: str
-    digest: str
-    media_type: str
-    artifact_type: str
-    """As the referrers API tells it: the manifest's, else its configuration's media type."""
-    size: int
-    """Of the manifest itself."""
-    total_bytes: int
-    """With configuration and layers, or with all manifests of an index."""
-    references: list[str]
-    subject: str = ""
-    platforms: list[str] = []
-    annotations: dict[str, str] = {}
-    unused_since: datetime | None = None
-    """When the collector first saw that nothing points to it; a push of it sets it back."""
-
-    def stored(self) -> dict[str, Any]:
-        """As it lies in Mongo. Annotations' names may hold dots and dollars, which are operators in documents."""
-        raw = self.model_dump(by_alias=True)
-        raw["annotations"] = [[name, value] for name, value in self.annotations.items()]
-        return raw
-
-    @classmethod
-    def of(cls, raw: dict[str, Any]) -> "ManifestRow":
-        """As it was stored."""
-        return cls.model_validate({**raw, "annotations": dict(raw["annotations"])})
-
-
-class TagRow(Row):
-    """A tag in a repository."""
-
-    image_id: str
-    version: Version
 
 
 class RegistryStore:

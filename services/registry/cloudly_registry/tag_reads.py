@@ -2,7 +2,8 @@
 
 import asyncio
 
-from cloudly_registry.store import RegistryStore, TagRow
+from cloudly_registry.documents import TagRow
+from cloudly_registry.store import RegistryStore
 
 
 class TagReads:

@@ -16,9 +16,10 @@ from cloudly_kit.objects import ObjectStore, Upload
 from cloudly_kit.store.documents import now
 
 from cloudly_registry.blobs import PREFIX, Blobs
+from cloudly_registry.documents import Blob, UploadDocument
 from cloudly_registry.errors import DigestInvalid, RangeInvalid, UploadInvalid, UploadUnknown
 from cloudly_registry.references import Hash, algorithm_of, new_hash
-from cloudly_registry.store import Blob, RegistryStore, UploadDocument
+from cloudly_registry.store import RegistryStore
 
 Pieces = AsyncIterator[Sequence[bytes]]
 

@@ -3,12 +3,12 @@
 from aiohttp import web
 from cloudly_kit.errors import NotFound
 
+from cloudly_registry.documents import Link
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.routes import Call
 from cloudly_registry.http.sending import matches, send
 from cloudly_registry.references import checked_digest
-from cloudly_registry.store import Link
 
 
 async def get(call: Call) -> web.StreamResponse:

@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from cloudly_registry.documents import ManifestRow
 from cloudly_registry.errors import NameUnknown, OciError
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
 from cloudly_registry.manifest_format import OCI_INDEX
 from cloudly_registry.references import checked_digest
-from cloudly_registry.store import ManifestRow
 from cloudly_registry.tokens import Scope
 
 _PAGE = 1000

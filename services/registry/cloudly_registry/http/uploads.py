@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from cloudly_registry.documents import UploadDocument
 from cloudly_registry.errors import RangeInvalid, SizeInvalid, UploadInvalid
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.body import content_length, pieces
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
 from cloudly_registry.references import algorithm_of, checked_algorithm, checked_digest, checked_repository
-from cloudly_registry.store import UploadDocument
 from cloudly_registry.tokens import Access
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")

@@ -11,13 +11,14 @@ from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key, timestamp, with_metadata
 from cloudly_kit.watches import watch_event
 
+from cloudly_registry.documents import ImageDocument, Version
 from cloudly_registry.images import Images
 from cloudly_registry.jobs import COLLECT_GARBAGE
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.quarantine_store import Held
 from cloudly_registry.retention import RetentionRule, checked_rules
-from cloudly_registry.store import ImageDocument, RegistryStore, Version
+from cloudly_registry.store import RegistryStore
 
 
 class ImageServicer(image_pb2_grpc.ImageServiceServicer):
