@@ -2,117 +2,14 @@
 
 import json
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Request, expect
+
+from tests.e2e.browser import HEARD_WITHIN_MS, WEB, Visit, dialog, heading, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-WEB = Path(__file__).parents[2] / "web"
-AXE = WEB / "node_modules/axe-core/axe.min.js"
-HEARD_WITHIN_MS = 20_000
-"""How long a test waits for what should come by itself."""
-
-
-class Visit:
-    """A browser profile with its own session, and what the browser complained about."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.context = context
-        self.url = url
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        self.refreshes = 0
-        context.on("request", self._requested)
-        context.on("console", self._said)
-
-    def open(self, path: str = "/") -> Page:
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(self.url + path)
-        return page
-
-    def logged_in(self, suite, path: str = "/") -> Page:
-        page = self.open(path)
-        page.get_by_label("User name").fill(suite.admin_username)
-        page.get_by_label("Password").fill(suite.admin_password)
-        page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("navigation", name="Main")).to_be_visible()
-        return page
-
-    def _requested(self, request: Request) -> None:
-        if not request.url.startswith(self.url):
-            self.foreign.append(request.url)
-        if request.url.endswith("/api/v1/auth/refresh"):
-            self.refreshes += 1
-
-    def _said(self, message: ConsoleMessage) -> None:
-        # A refused call is logged by the browser too; that is the server's answer, not the page's fault.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            self.complaints.append(message.text)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def visit(browser, suite) -> Iterator[Visit]:
-    # Nothing moves, so that what is looked at stands still.
-    context = browser.new_context(viewport={"width": 1360, "height": 860}, reduced_motion="reduce")
-    made = Visit(context, suite.url)
-    yield made
-    context.close()
-    assert made.complaints == []
-    assert made.foreign == []
-
-
-def heading(page: Page, name: str) -> None:
-    expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible(timeout=HEARD_WITHIN_MS)
-
-
-def dialog(page: Page, name: str) -> Locator:
-    """The content of the open dialog of that name. (It is slotted into the element of role dialog, no descendant of it.)"""
-    expect(page.get_by_role("dialog", name=name)).to_be_visible()
-    return page.locator("cl-dialog[open]")
-
-
-def serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the page, in words."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {one['help']} at {json.dumps([node['target'] for node in one['nodes'][:3]])}"
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-    ]
-
-
-@pytest.fixture
-def cluster(api) -> Iterator[str]:
-    """The id of a cluster named `harbour`, without an agent."""
-    made = api.post("/api/v1/clusters", {"cluster": {"name": "harbour"}})["cluster"]
-    yield made["id"]
-    api.delete(f"/api/v1/clusters/{made['id']}", params={"force": "true"})
 
 
 def test_the_types_of_the_dashboards_records_are_those_of_the_contract(suite):
@@ -359,6 +256,7 @@ def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
         "/images": "Images",
         f"/images/{image['id']}": image["repository"],
         "/users": "Users",
+        "/tokens": "API tokens",
         "/nowhere": "Nothing is here",
     }.items():
         page.goto(suite.url + path)

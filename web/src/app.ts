@@ -34,6 +34,7 @@ const SECTIONS: readonly Section[] = [
   { section: "deployments", href: "/deployments", label: "Deployments", symbol: "deployment" },
   { section: "images", href: "/images", label: "Images", symbol: "image" },
   { section: "users", href: "/users", label: "Users", symbol: "user", shownTo: readsUsers },
+  { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
 ];
 
 const THEMES: readonly { value: Theme; label: string; symbol: IconName }[] = [

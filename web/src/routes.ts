@@ -57,4 +57,5 @@ export const routes: readonly Route[] = [
     render: ({ id }) => html`<cl-image-page .imageId=${id}></cl-image-page>`,
   },
   { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
+  { path: "/tokens", section: "tokens", load: () => import("./views/tokens/token-list"), render: () => html`<cl-token-list></cl-token-list>` },
 ];

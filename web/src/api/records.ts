@@ -58,5 +58,11 @@ export type Invitation = With<Schemas["Invitation"], "id">;
 /** A one-time link; `link` is absent in the answer to a request that is repeated. */
 export type IssuedLink = Schemas["CreateInvitationResponse"] & { invitation: Invitation };
 
+export type ApiToken = With<Schemas["ApiToken"], "id">;
+/** What a token is made with. */
+export type ApiTokenWish = Pick<Schemas["ApiToken"], "name" | "ownerId" | "roles" | "permissions" | "clusterIds" | "workloadIds" | "repositories" | "expireTime" | "neverExpires">;
+/** `secret` is absent in the answer to a request that is repeated. */
+export type CreatedApiToken = Schemas["CreateApiTokenResponse"] & { token: ApiToken };
+
 /** A page of a list: the items under the resource's plural name. */
 export type Page<Key extends string, Item> = Partial<Record<Key, Item[]>> & { nextPageToken?: string };

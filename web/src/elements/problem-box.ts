@@ -38,6 +38,11 @@ export class ProblemBox extends LitElement {
     `,
   ];
 
+  protected override willUpdate(): void {
+    // Without an error it takes no place either, nor the gap of a grid.
+    this.hidden = this.error === undefined;
+  }
+
   override render(): TemplateResult | typeof nothing {
     const { error } = this;
     if (!error) return nothing;

@@ -4,10 +4,11 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { asApiError, type ApiError } from "../../api/errors";
 import type { User } from "../../api/records";
+import "../../elements/check-list";
 import "../../elements/dialog";
 import "../../elements/problem-box";
+import { ROLES } from "../../state/roles";
 import { shared } from "../../styles/shared";
-import "./role-choice";
 
 @customElement("cl-roles-dialog")
 export class RolesDialog extends LitElement {
@@ -38,7 +39,7 @@ export class RolesDialog extends LitElement {
   override render(): TemplateResult {
     return html`<cl-dialog heading="Roles of ${this.user?.name ?? ""}" ?open=${this.open} ?locked=${this.busy} @closed=${() => (this.open = false)}>
       <form @submit=${this.submit}>
-        <cl-roles .roles=${this.roles} violation=${this.error?.violations.get("roles") ?? ""} @roles-changed=${(event: CustomEvent<readonly string[]>) => (this.roles = event.detail)}></cl-roles>
+        <cl-checks label="Roles" .choices=${ROLES} .chosen=${this.roles} violation=${this.error?.violations.get("roles") ?? ""} @chosen-changed=${(event: CustomEvent<readonly string[]>) => (this.roles = event.detail)}></cl-checks>
         <p class="muted small">Taking a role away logs the user out everywhere.</p>
         <cl-problem .error=${this.error?.violations.has("roles") ? undefined : this.error}></cl-problem>
       </form>

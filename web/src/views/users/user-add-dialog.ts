@@ -5,13 +5,14 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { newKey } from "../../api/client";
 import { asApiError, type ApiError } from "../../api/errors";
 import type { IssuedLink } from "../../api/records";
+import "../../elements/check-list";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
+import { ROLES } from "../../state/roles";
 import { shared } from "../../styles/shared";
 import "./one-time-link";
-import "./role-choice";
 
 type Way = "create" | "invite";
 
@@ -76,7 +77,7 @@ export class UserAddDialog extends LitElement {
     const verb = invites ? "Make link" : "Create user";
     return html`<form @submit=${this.submit}>
         <cl-field label="Name" required hint="The login name." .value=${this.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => (this.name = event.detail)}></cl-field>
-        <cl-roles .roles=${this.roles} violation=${wrong("roles")} @roles-changed=${(event: CustomEvent<readonly string[]>) => (this.roles = event.detail)}></cl-roles>
+        <cl-checks label="Roles" .choices=${ROLES} .chosen=${this.roles} violation=${wrong("roles")} @chosen-changed=${(event: CustomEvent<readonly string[]>) => (this.roles = event.detail)}></cl-checks>
         ${invites
           ? html`<cl-field label="E-mail address" hint="Optional. Where a mail server is set up, the link is mailed there." .value=${this.email} violation=${wrong("email")} @changed=${(event: CustomEvent<string>) => (this.email = event.detail)}></cl-field>`
           : html`<cl-field label="Password" type="password" required autocomplete="new-password" hint="At least 10 characters." .value=${this.password} violation=${wrong("password")} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>`}

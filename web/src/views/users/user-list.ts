@@ -2,7 +2,6 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import type { Invitation, IssuedLink, User } from "../../api/records";
 import { createUser, deleteUser, invite, issueResetLink, listInvitations, listUsers, revokeInvitation, updateUser } from "../../api/users";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
@@ -20,6 +19,7 @@ import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast, toastError } from "../../elements/toasts";
 import { writesUsers } from "../../state/permissions";
+import { Polled } from "../../state/polled";
 import { client, session } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { enumWord } from "../../text/format";
@@ -29,46 +29,33 @@ import "./roles-dialog";
 import type { UserAddDialog } from "./user-add-dialog";
 import "./user-add-dialog";
 
-const AGAIN_MS = 15_000;
-
 type Action = "roles" | "reset" | "disable" | "enable" | "delete";
 
 @customElement("cl-user-list")
 export class UserList extends LitElement {
-  @state() private users: User[] | undefined;
-  @state() private links: Invitation[] = [];
-  @state() private error: ApiError | undefined;
   @state() private issued: IssuedLink | undefined;
   @query("cl-confirm") private confirm!: ConfirmDialog;
   @query("cl-user-add-dialog") private adding!: UserAddDialog;
   @query("cl-roles-dialog") private rolesDialog!: RolesDialog;
-  private shown = new AbortController();
-  private reading: Promise<void> | undefined;
+  private readonly people = new Polled(this, async (signal) => {
+    const [users, links] = await Promise.all([listUsers(client, signal), listInvitations(client, signal)]);
+    return { users, links: links.filter((link) => link.state === "INVITATION_STATE_PENDING") };
+  });
 
   static override styles = shared;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.shown = new AbortController();
-    void this.follow(this.shown.signal);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.shown.abort();
-  }
 
   override render(): TemplateResult {
     const writes = writesUsers(session.identity);
     const { issued } = this;
+    const links = this.people.value?.links ?? [];
     return html`<cl-page heading="Users">
         ${writes
           ? html`<button slot="actions" type="button" @click=${() => this.adding.show("invite")}>${icon("key")} Invite</button>
               <button slot="actions" type="button" class="primary" @click=${() => this.adding.show("create")}>${icon("plus")} New user</button>`
           : nothing}
         <div class="stack">
-          <cl-problem .error=${this.error}></cl-problem>
-          ${this.renderUsers(writes)} ${this.links.length > 0 ? this.renderLinks(writes) : nothing}
+          <cl-problem .error=${this.people.error}></cl-problem>
+          ${this.renderUsers(writes)} ${links.length > 0 ? this.renderLinks(writes, links) : nothing}
         </div>
       </cl-page>
       <cl-confirm></cl-confirm>
@@ -76,11 +63,11 @@ export class UserList extends LitElement {
         .create=${async (name: string, roles: readonly string[], password: string, key: string) => {
           await createUser(client, name, roles, password, key);
           toast(`User ${name} was created.`);
-          await this.read();
+          await this.people.read();
         }}
         .invite=${async (name: string, roles: readonly string[], email: string, key: string) => {
           const made = await invite(client, name, roles, email, key);
-          await this.read();
+          await this.people.read();
           return made;
         }}
       ></cl-user-add-dialog>
@@ -92,21 +79,22 @@ export class UserList extends LitElement {
   }
 
   private renderUsers(writes: boolean): TemplateResult {
-    if (!this.users) return html`<div class="panel" ?hidden=${this.error !== undefined}><cl-empty symbol="wait" heading="Reading users…"></cl-empty></div>`;
+    const users = this.people.value?.users;
+    if (!users) return html`<div class="panel" ?hidden=${this.people.error !== undefined}><cl-empty symbol="wait" heading="Reading users…"></cl-empty></div>`;
     const columns = writes ? [...USER_COLUMNS, this.actionColumn()] : USER_COLUMNS;
     return html`<div class="panel">
       <cl-table
         label="Users"
         noun="user"
         .columns=${columns}
-        .rows=${this.users}
+        .rows=${users}
         .order=${{ key: "name", descending: false }}
         .text=${(user: User) => [user.name, user.id, kindOf(user), standingOf(user).label, ...(user.roles ?? [])].join(" ")}
       ></cl-table>
     </div>`;
   }
 
-  private renderLinks(writes: boolean): TemplateResult {
+  private renderLinks(writes: boolean, links: readonly Invitation[]): TemplateResult {
     const revoke: Column<Invitation> = {
       key: "actions",
       title: "",
@@ -116,7 +104,7 @@ export class UserList extends LitElement {
     };
     return html`<section class="panel" aria-labelledby="links">
       <header><h2 id="links">Links not used yet</h2></header>
-      <cl-table label="Links not used yet" noun="link" .columns=${writes ? [...LINK_COLUMNS, revoke] : LINK_COLUMNS} .rows=${this.links}></cl-table>
+      <cl-table label="Links not used yet" noun="link" .columns=${writes ? [...LINK_COLUMNS, revoke] : LINK_COLUMNS} .rows=${links}></cl-table>
     </section>`;
   }
 
@@ -151,7 +139,7 @@ export class UserList extends LitElement {
       danger: false,
       act: async () => {
         issued = await issueResetLink(client, user);
-        await this.read();
+        await this.people.read();
       },
     });
     if (done) this.issued = issued;
@@ -176,7 +164,7 @@ export class UserList extends LitElement {
       act: async () => {
         await deleteUser(client, user);
         toast(`User ${user.name} was deleted.`);
-        await this.read();
+        await this.people.read();
       },
     });
   }
@@ -188,39 +176,14 @@ export class UserList extends LitElement {
       verb: "Revoke link",
       act: async () => {
         await revokeInvitation(client, link);
-        await this.read();
+        await this.people.read();
       },
     });
   }
 
   private async change(user: User, changes: Partial<Pick<User, "roles" | "disabled">>): Promise<void> {
     await updateUser(client, user, changes);
-    await this.read();
-  }
-
-  private async follow(stopped: AbortSignal): Promise<void> {
-    while (!stopped.aborted) {
-      if (!document.hidden || !this.users) await this.read();
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-    }
-  }
-
-  /** Shows what is there now; a reading that began before a change is followed by one after it. */
-  private async read(): Promise<void> {
-    await this.reading;
-    this.reading = this.readOnce(this.shown.signal);
-    await this.reading;
-  }
-
-  private async readOnce(signal: AbortSignal): Promise<void> {
-    try {
-      const [users, links] = await Promise.all([listUsers(client, signal), listInvitations(client, signal)]);
-      this.users = users;
-      this.links = links.filter((link) => link.state === "INVITATION_STATE_PENDING");
-      this.error = undefined;
-    } catch (error) {
-      if (!signal.aborted) this.error = asApiError(error);
-    }
+    await this.people.read();
   }
 }
 
