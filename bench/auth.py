@@ -20,7 +20,6 @@ from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.tokens import Tokens
 from cloudly_kit import logs
-from cloudly_kit.crypto import Envelope
 from cloudly_kit.identity import AUDIENCE, CLOCK_SKEW_SECONDS, Identity
 from cloudly_kit.ids import new_id
 from cloudly_kit.rpc_client import ServiceChannel
@@ -57,7 +56,7 @@ async def _measure(harness: ServiceHarness) -> None:
     address = f"unix:{harness.directory}/auth.sock"
     settings = harness.settings(Settings, auth_address=address, admin_account=SecretStr(f"{NAME}:{PASSWORD}"))
     async with Runtime("auth", settings) as runtime:
-        keys = KeyRing(runtime.database, Envelope.load(settings.keys_dir), longest_token=timedelta(days=30))
+        keys = KeyRing(runtime.database, await runtime.envelope(), longest_token=timedelta(days=30))
         await keys.collection.ensure()
         await keys.open()
         await _tokens(settings, keys)

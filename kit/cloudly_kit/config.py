@@ -73,6 +73,22 @@ class ServiceSettings(BaseSettings):
         validation_alias="CLOUDLY_KEYS_DIR",
         description="The services' key files and the master key; default: `keys` in the data directory.",
     )
+    master_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="CLOUDLY_MASTER_KEY",
+        description="Keys that seal secrets at rest: base64 of 32 bytes each, parted by spaces; the first seals, all open. "
+        "Default: `master.json` among the key files, made at the first start.",
+    )
+    master_key_file: Path | None = Field(
+        None,
+        validation_alias="CLOUDLY_MASTER_KEY_FILE",
+        description="A file that holds what CLOUDLY_MASTER_KEY would; it is read again when it changes.",
+    )
+    master_key_command: str = Field(
+        "",
+        validation_alias="CLOUDLY_MASTER_KEY_COMMAND",
+        description="A command, run without a shell, that prints what CLOUDLY_MASTER_KEY would; run again every minute.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", validation_alias="CLOUDLY_LOG_LEVEL", description="From which level on logs are written."
     )

@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 from cloudly_kit import contract, logs, metrics
 from cloudly_kit.audit.journal import Journal
 from cloudly_kit.config import ServiceSettings
+from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import DomainError
 from cloudly_kit.hints import Hints
 from cloudly_kit.identity import REVOKED_KEY, PublicKeys, TokenVerifier
@@ -67,6 +68,7 @@ class Runtime:
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._stop = asyncio.Event()
         self._revoked_seen: dict[str, tuple[bool, float]] = {}
+        self._envelope: Envelope | None = None
 
     async def __aenter__(self) -> Self:
         settings = self.settings
@@ -115,6 +117,17 @@ class Runtime:
         if service not in self._channels:
             self._channels[service] = ServiceChannel(service, self.settings.address_of(service), self._credentials)
         return self._channels[service]
+
+    async def envelope(self) -> Envelope:
+        """What seals and opens secrets at rest; it follows the master keys while the process runs.
+
+        Raises:
+            ValueError: there is no usable master key.
+        """
+        if self._envelope is None:
+            self._envelope = loaded = await asyncio.to_thread(Envelope.load, self.settings)
+            self.background("master-keys", lambda: loaded.follow(self.hints))
+        return self._envelope
 
     def serve(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: Any) -> None:
         """Have the gRPC server serve this servicer."""

@@ -1,15 +1,16 @@
 """Envelope encryption."""
 
-import base64
-import json
-import stat
+import asyncio
 
 import pytest
-from cloudly_kit.crypto import CannotOpen, Envelope, Sealed
+from cloudly_kit.crypto import HINT, CannotOpen, Envelope, Sealed
+from cloudly_kit.hints import Hints
+from cloudly_kit.master_keys import KeySet
 from hypothesis import given
 from hypothesis import strategies as st
 
-ENVELOPE = Envelope({"a": b"a" * 32, "b": b"b" * 32}, "a")
+A, B = b"a" * 32, b"b" * 32
+ENVELOPE = Envelope.of({"a": A, "b": B}, "a")
 
 
 @given(st.binary(max_size=300), st.text(max_size=30))
@@ -28,66 +29,55 @@ def test_an_altered_value_does_not_open():
 
 
 def test_a_rewrapped_value_needs_the_new_key_alone():
-    newer = Envelope({"a": b"a" * 32, "b": b"b" * 32}, "b")
+    newer = Envelope.of({"a": A, "b": B}, "b")
     sealed = newer.rewrap(ENVELOPE.seal(b"secret", "x"), "x")
-    assert Envelope({"b": b"b" * 32}, "b").open(sealed, "x") == b"secret"
-    with pytest.raises(CannotOpen):
-        Envelope({"a": b"a" * 32}, "a").open(sealed, "x")
+    assert Envelope.of({"b": B}, "b").open(sealed, "x") == b"secret"
+    with pytest.raises(CannotOpen, match="'b'"):
+        Envelope.of({"a": A}, "a").open(sealed, "x")
 
 
-def test_the_master_key_is_made_once_and_readable_by_its_owner_alone(tmp_path, monkeypatch):
-    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
-    sealed = Envelope.load(tmp_path).seal(b"secret", "x")
-    assert Envelope.load(tmp_path).open(sealed, "x") == b"secret"
-    path = tmp_path / "master.json"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert list(tmp_path.iterdir()) == [path]
-    assert len(json.loads(path.read_text())["keys"]) == 1
+@pytest.mark.parametrize("name", ["environment", "command", "0a1b2c3d"])
+def test_what_was_sealed_under_a_name_of_earlier_versions_opens_with_whichever_key_it_was(name):
+    earlier = Envelope.of({name: A}, name).seal(b"secret", "x")
+    present = Envelope.of({"new": B, "old": A}, "new")
+    assert present.open(earlier, "x") == b"secret"
+    assert present.rewrap(earlier, "x").master_key_id == "new"
+    assert Envelope.of({"new": B}, "new").open(present.rewrap(earlier, "x"), "x") == b"secret"
 
 
-def test_a_malformed_master_key_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLOUDLY_MASTER_KEY", "short")
-    with pytest.raises(ValueError, match="bytes|base64"):
-        Envelope.load(tmp_path)
+def test_master_keys_are_of_32_bytes_and_the_current_one_is_among_them():
+    for keys, current in (({"a": b"short"}, "a"), ({"a": A}, "b")):
+        with pytest.raises(ValueError, match="32 bytes each"):
+            Envelope.of(keys, current)
 
 
-def test_a_master_key_from_the_environment_opens_what_the_files_keys_sealed(tmp_path, monkeypatch):
-    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
-    before = Envelope.load(tmp_path).seal(b"secret", "x")
-    monkeypatch.setenv("CLOUDLY_MASTER_KEY", base64.b64encode(b"e" * 32).decode())
-    envelope = Envelope.load(tmp_path)
-    assert envelope.open(before, "x") == b"secret"
-    assert Envelope({"environment": b"e" * 32}, "environment").open(envelope.rewrap(before, "x"), "x") == b"secret"
+async def test_a_key_that_is_not_known_is_looked_for_and_so_is_one_that_somebody_tells_of(redis_client):
+    class Growing:
+        looks = 0
 
+        def present(self) -> KeySet:
+            return KeySet("a", {"a": A, "b": B} if self.looks else {"a": A})
 
-@pytest.mark.parametrize("content", ["", "[]", '{"keys": {}}', '{"current": "a", "keys": {"a": "c2hvcnQ="}}'])
-def test_a_malformed_key_file_is_refused_and_left_as_it_is(tmp_path, monkeypatch, content):
-    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
-    (tmp_path / "master.json").write_text(content)
-    with pytest.raises(ValueError, match="master keys"):
-        Envelope.load(tmp_path)
-    assert (tmp_path / "master.json").read_text() == content
+        def look_again(self) -> KeySet:
+            self.looks += 1
+            return self.present()
 
-
-def test_a_master_key_comes_from_a_command_that_no_shell_reads(tmp_path, monkeypatch):
-    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
-    key = base64.b64encode(b"c" * 32).decode()
-    monkeypatch.setenv("CLOUDLY_MASTER_KEY_COMMAND", f"printf '%s\\n' {key}")
-    sealed = Envelope.load(tmp_path).seal(b"secret", "x")
-    assert Envelope({"command": b"c" * 32}, "command").open(sealed, "x") == b"secret"
-    assert list(tmp_path.iterdir()) == []
-    monkeypatch.setenv("CLOUDLY_MASTER_KEY_COMMAND", f"echo {key}; touch {tmp_path}/made")
-    with pytest.raises(ValueError, match="base64"):
-        Envelope.load(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_command_that_fails_stops_the_start_and_its_output_is_not_repeated(tmp_path, monkeypatch):
-    monkeypatch.delenv("CLOUDLY_MASTER_KEY", raising=False)
-    monkeypatch.setenv("CLOUDLY_MASTER_KEY_COMMAND", "sh -c 'echo canary; exit 3'")
-    with pytest.raises(ValueError, match="ended with 3") as refused:
-        Envelope.load(tmp_path)
-    assert "canary" not in str(refused.value)
-    monkeypatch.setenv("CLOUDLY_MASTER_KEY", base64.b64encode(b"e" * 32).decode())
-    with pytest.raises(ValueError, match="not both"):
-        Envelope.load(tmp_path)
+    keys = Growing()
+    envelope, hints = Envelope(keys), Hints(redis_client)
+    following = asyncio.create_task(envelope.follow(hints))
+    sealed = Envelope.of({"b": B}, "b").seal(b"secret", "x")
+    try:
+        async with asyncio.timeout(20):
+            while not keys.looks:  # what is told before anybody listens is lost
+                await hints.publish(HINT)
+                await asyncio.sleep(0.02)
+            looks, keys.looks = keys.looks, 0
+            assert looks
+            while True:
+                try:
+                    assert envelope.open(sealed, "x") == b"secret"
+                    break
+                except CannotOpen:
+                    await asyncio.sleep(0.02)
+    finally:
+        following.cancel()

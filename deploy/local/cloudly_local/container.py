@@ -3,6 +3,7 @@ the containers share: the services' key pairs, the master key, and the configura
 what the owner of the host can do without a login (cloudly_auth/admin.py).
 
 A variable `<NAME>_FILE` of ours names a file whose content becomes `<NAME>`: secrets come as files, not in the environment.
+Only CLOUDLY_MASTER_KEY_FILE stays a file, which is read again when it changes.
 """
 
 import importlib
@@ -20,6 +21,7 @@ from cloudly_local.processes import IDENTITIES, PROCESSES
 SUFFIX = "_FILE"
 OURS = ("CLOUDLY_", "SERVEZONE_", "MONGODB_", "REDIS_", "S3_")
 """Beginnings of our variables; other people's (`SSL_CERT_FILE`) mean something else."""
+READ_AS_FILES = ("CLOUDLY_MASTER_KEY_FILE",)
 PROXIES = Path("/var/lib/cloudly/proxies")
 """Where the proxies' containers find their configurations."""
 ACME = Path("/var/lib/traefik/acme.json")
@@ -48,6 +50,8 @@ def main() -> None:
 def read_secret_files() -> None:
     """Put the content of the files named by `<NAME>_FILE` variables into the environment, as `<NAME>`."""
     for variable in [name for name in os.environ if name.endswith(SUFFIX) and name.startswith(OURS)]:
+        if variable in READ_AS_FILES:
+            continue
         os.environ[variable.removesuffix(SUFFIX)] = Path(os.environ.pop(variable)).read_text().strip()
 
 
@@ -56,7 +60,7 @@ def configure(directory: Path) -> None:
     settings = LocalSettings()
     settings.keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     make_key_pairs(settings.keys_dir, IDENTITIES)
-    Envelope.load(settings.keys_dir)
+    Envelope.load(settings)
     directory.mkdir(parents=True, exist_ok=True)
     proxies.write(directory, proxies.in_containers(), settings, ACME)
     for file in directory.iterdir():

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import click
 from cloudly_kit import logs
-from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import DomainError, Unavailable
 from cloudly_kit.runtime import Runtime
 from pydantic import ValidationError
@@ -111,7 +110,7 @@ async def _with_users(settings: Settings, work: Callable[[Users, AuthStore], Awa
             await runtime.database.ping()
             store = AuthStore(runtime.database)
             await store.ensure()
-            keys = KeyRing(runtime.database, Envelope.load(settings.keys_dir), longest_token=LONGEST_LIFETIME)
+            keys = KeyRing(runtime.database, await runtime.envelope(), longest_token=LONGEST_LIFETIME)
             sessions = Sessions(
                 store,
                 Tokens(settings.public_origin, keys),

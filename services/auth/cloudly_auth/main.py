@@ -76,7 +76,7 @@ async def serve(settings: Settings) -> None:
         return await revocations.is_revoked(sid)
 
     async with Runtime("auth", settings, fetch_keys=own_keys, is_revoked=own_revocations) as runtime:
-        envelope = Envelope.load(settings.keys_dir)
+        envelope = await runtime.envelope()
         keys, store, tokens, revocations, sessions = await _foundations(runtime, settings, envelope)
         passwords = Passwords(settings.password_threads)
         attempts = Attempts(runtime.redis)
@@ -135,7 +135,7 @@ async def serve(settings: Settings) -> None:
         mail = Mail(settings.mail_server, settings.public_origin) if settings.mail_server else None
         invitations = Invitations(invitation_store, users, attempts, mail, settings.public_origin)
         runtime.serve(add_InvitationServiceServicer_to_server, InvitationServicer(invitations, sessions))
-        chain, audit = await _audit(runtime, settings, keys)
+        chain, audit = await _audit(runtime, keys)
         runtime.serve(add_AuditServiceServicer_to_server, AuditServicer(audit))
         runtime.background("audit-chain", chain.run)
         serve_jobs(runtime, executions)
@@ -169,10 +169,10 @@ async def _foundations(
     return keys, store, tokens, revocations, sessions
 
 
-async def _audit(runtime: Runtime, settings: Settings, keys: KeyRing) -> tuple[Chain, AuditLog]:
+async def _audit(runtime: Runtime, keys: KeyRing) -> tuple[Chain, AuditLog]:
     store = AuditStore(runtime.database)
     await store.ensure()
-    marks = Marks(store, keys, Envelope.load(settings.keys_dir))
+    marks = Marks(store, keys, await runtime.envelope())
     chain = Chain(store, marks, runtime.redis)
     await chain.open()
     return chain, AuditLog(store, marks, runtime.redis)
@@ -186,8 +186,8 @@ async def _heal(sessions: Sessions) -> None:
 
 async def build(runtime: Runtime, settings: Settings) -> Parts:
     """What the tasks work with, in a worker."""
-    keys, *_ = await _foundations(runtime, settings, Envelope.load(settings.keys_dir))
-    _, audit = await _audit(runtime, settings, keys)
+    keys, *_ = await _foundations(runtime, settings, await runtime.envelope())
+    _, audit = await _audit(runtime, keys)
     return Parts(keys, audit, settings.audit_days)
 
 

@@ -12,6 +12,7 @@ from cloudly_auth.audit_marks import Marks
 from cloudly_auth.audit_store import ANCHOR, GENESIS, HEAD, AuditStore, Entry, Mark, padded
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.tokens import LONGEST_LIFETIME
+from cloudly_kit.config import ServiceSettings
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import DomainError, PermissionDenied
 from cloudly_kit.ids import new_id
@@ -63,7 +64,7 @@ class Log:
 
 @pytest.fixture
 async def log(database, redis_client, harness) -> Log:
-    opened = await Log(database, redis_client, Envelope.load(harness.directory / "keys")).open()
+    opened = await Log(database, redis_client, Envelope.load(harness.settings(ServiceSettings))).open()
     for start in range(0, 9, 3):
         await opened.chain.append([fact(number) for number in range(start, start + 3)])
     return opened
@@ -124,7 +125,7 @@ async def insert(log: Log) -> None:
 
 
 async def forge_a_key(log: Log) -> None:
-    other = Envelope({"k": b"\x01" * 32}, "k")
+    other = Envelope.of({"k": b"\x01" * 32}, "k")
     forger = Marks(log.store, KeyRing(log.store.database, other, longest_token=LONGEST_LIFETIME), other)
     await log.store.database.raw("key_rings").delete_many({})
     await forger._ring.open()

@@ -205,16 +205,16 @@ async def test_a_cluster_identity_whose_deletion_was_not_answered_is_gone(
 ROTATE = """
 import asyncio, sys
 from motor.motor_asyncio import AsyncIOMotorClient
-from pathlib import Path
-from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.tokens import LONGEST_LIFETIME
+from cloudly_kit.config import ServiceSettings
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.store import Database
 
 async def main(url, name, keys):
     database = Database(AsyncIOMotorClient(url, tz_aware=True), name)
-    await KeyRing(database, Envelope.load(Path(keys)), longest_token=LONGEST_LIFETIME).rotate()
+    envelope = Envelope.load(ServiceSettings(keys_dir_setting=keys))
+    await KeyRing(database, envelope, longest_token=LONGEST_LIFETIME).rotate()
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -223,7 +223,7 @@ asyncio.run(main(*sys.argv[1:]))
 @pytest.mark.parametrize(("place", "turned"), [("before_write", False), ("after_write", True)])
 async def test_a_rotation_killed_anywhere_leaves_a_whole_ring(auth, store: Any, place: str, turned: bool):
     token = await auth.admin()
-    ring = KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    ring = KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME)
     before, _ = await ring.signer()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", ROTATE,
@@ -231,7 +231,7 @@ async def test_a_rotation_killed_anywhere_leaves_a_whole_ring(auth, store: Any, 
         env={**os.environ, "CLOUDLY_CRASHPOINT": f"auth.keys.rotate.{place}"},
     )  # fmt: skip
     assert await process.wait() == KILLED
-    ring = KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    ring = KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME)
     active, _ = await ring.signer()
     assert (active != before) is turned
     states = [key.state for key in await ring.published()]

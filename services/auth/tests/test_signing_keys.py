@@ -13,7 +13,7 @@ import pytest
 from cloudly.auth.v1 import auth_pb2
 from cloudly_auth.signing_keys import RING_ID, KeyRing, KeyState
 from cloudly_auth.tokens import LONGEST_LIFETIME
-from cloudly_kit.crypto import Envelope
+from cloudly_kit.crypto import CannotOpen, Envelope
 from cloudly_kit.errors import CredentialsInvalid, DomainError, TokenExpired
 from cloudly_kit.identity import TokenVerifier, key_from_jwk
 from cloudly_kit.store import Database
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 @pytest.fixture
 def ring(auth, store: Any) -> KeyRing:
     """The running auth's ring, as another replica has it."""
-    return KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    return KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME)
 
 
 async def published(auth) -> dict[str, auth_pb2.Jwk]:
@@ -105,9 +105,7 @@ async def test_a_repeated_order_to_rotate_is_one_rotation(auth, ring: KeyRing):
 
 
 async def test_rotations_at_once_leave_one_active_and_one_next(auth, ring: KeyRing, store: Any):
-    others = [
-        KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME) for _ in range(4)
-    ]
+    others = [KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME) for _ in range(4)]
     await asyncio.gather(*(other.rotate() for other in others))
     states = [key.state for key in (await ring.collection.get(RING_ID)).keys]
     assert states.count(KeyState.ACTIVE) == states.count(KeyState.NEXT) == 1
@@ -116,7 +114,7 @@ async def test_rotations_at_once_leave_one_active_and_one_next(auth, ring: KeyRi
 
 
 async def test_private_keys_are_sealed_in_the_database(auth, store: Any):
-    ring = KeyRing(store.database, Envelope.load(auth.settings.keys_dir), longest_token=LONGEST_LIFETIME)
+    ring = KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME)
     _, private = await ring.signer()
     raw = await store.database.raw("key_rings").find_one({"_id": RING_ID})
     assert private.private_bytes_raw() not in str(raw).encode("latin-1", "replace")
@@ -125,17 +123,13 @@ async def test_private_keys_are_sealed_in_the_database(auth, store: Any):
             assert private.private_bytes_raw() not in (value if isinstance(value, bytes) else str(value).encode())
 
 
-async def test_a_wrong_master_key_is_told_at_the_start(database: Database, scratch):
-    import uuid
-
-    one, other = (scratch / uuid.uuid4().hex for _ in range(2))
-    for directory in (one, other):
-        directory.mkdir()
-    ring = KeyRing(database, Envelope.load(one), longest_token=LONGEST_LIFETIME)
+async def test_a_wrong_master_key_is_told_at_the_start(database: Database):
+    one, other = (Envelope.of({name: name.encode() * 32}, name) for name in "ab")
+    ring = KeyRing(database, one, longest_token=LONGEST_LIFETIME)
     await ring.collection.ensure()
     await ring.open()
-    with pytest.raises(Exception, match="key"):
-        await KeyRing(database, Envelope.load(other), longest_token=LONGEST_LIFETIME).open()
+    with pytest.raises(CannotOpen, match="no master key here opens what 'a' sealed"):
+        await KeyRing(database, other, longest_token=LONGEST_LIFETIME).open()
 
 
 # ---------------------------------------------------------------------------------------------- what is refused

@@ -6,7 +6,6 @@ from datetime import timedelta
 import aiohttp
 from cloudly.registry.v1 import external_registry_pb2_grpc, image_pb2_grpc
 from cloudly_kit import logs
-from cloudly_kit.crypto import Envelope
 from cloudly_kit.ids import new_id
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.leases import Lease
@@ -51,7 +50,7 @@ async def serve(settings: Settings) -> None:
         outbox = Outbox(runtime.database, runtime.redis, NAME, PUBLISHES)
         executions = Executions(runtime.database, runtime.redis, NAME, TASKS)
         await executions.ensure()
-        envelope = await asyncio.to_thread(Envelope.load, settings.keys_dir)
+        envelope = await runtime.envelope()
         external_store = ExternalRegistryStore(runtime.database)
         await external_store.ensure()
         external = ExternalRegistries(external_store, envelope, Upstream(http), runtime.hints)
