@@ -22,7 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from cloudly_kit.errors import InvalidArgument
-from cloudly_kit.store.documents import Document, label_path, milliseconds
+from cloudly_kit.store.documents import label_path, milliseconds
 
 Kind = Literal["text", "texts", "number", "flag", "time", "labels"]
 
@@ -80,7 +80,7 @@ def parse(text: str) -> list[Restriction]:
 class Filters:
     """The fields of a kind of document that may be filtered by."""
 
-    def __init__(self, document: type[Document], filterable: Mapping[str, str | Choice] | Sequence[str]) -> None:
+    def __init__(self, document: type[BaseModel], filterable: Mapping[str, str | Choice] | Sequence[str]) -> None:
         declared = filterable if isinstance(filterable, Mapping) else {name: name for name in filterable}
         self._fields = {name: c if isinstance(c, Choice) else Choice(c) for name, c in declared.items()}
         self._kinds = {name: _kind_at(document, choice.path) for name, choice in self._fields.items()}
@@ -225,7 +225,7 @@ def _value(restriction: Restriction, kind: Kind, choice: Choice) -> Any:
         raise _wrong(restriction.position, f"{text!r} is not {expected}, which {restriction.field!r} needs") from error
 
 
-def _kind_at(document: type[Document], path: str) -> Kind:
+def _kind_at(document: type[BaseModel], path: str) -> Kind:
     """What type a field of the document has, so that values compare as what they are."""
     annotation: Any = document
     for name in path.split("."):

@@ -31,7 +31,7 @@ from cloudly_registry.marking import in_use
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import UNUSED, Quarantine
 from cloudly_registry.quarantine_store import Held, Kind
-from cloudly_registry.retention import Tagged, plan
+from cloudly_registry.retention import Tagged
 from cloudly_registry.store import RegistryStore
 
 log = structlog.get_logger()
@@ -69,19 +69,6 @@ class Collector:
         log.info("registry.collected", **report.totals())
         return report
 
-    async def outdated(self, image: ImageDocument, pinned: set[str]) -> list[tuple[Tagged, str]]:
-        """What the image's rules of retention let go now, and by which rule."""
-        if not image.retention:
-            return []
-        rows = CollectorStore(self.store)
-        graph = await rows.graph(image.id)
-        versions = []
-        async for tag in rows.tags(image.id):
-            version = tag.version
-            children = graph.nodes[version.digest].children if version.digest in graph.nodes else ()
-            versions.append(Tagged(version.tag, version.digest, version.push_time, frozenset(children)))
-        return [(found.version, found.reason) for found in plan(image.retention, versions, pinned, now())]
-
     # -- one repository -------------------------------------------------------------------------------------------
 
     async def _repository(
@@ -90,10 +77,10 @@ class Collector:
         image = await self.store.images.find(image_id)
         if image is None:
             return
-        for version, reason in await self.outdated(image, pinned):
-            report.add("tag", image.repository, version.tag, reason, 0)
+        for gone in await rows.outdated(image_id, image.retention, pinned):
+            report.add("tag", image.repository, gone.version.tag, gone.reason, 0)
             if not report.dry_run:
-                await self._take_tag(image_id, version, reason)
+                await self._take_tag(image_id, gone.version, gone.reason)
         for _ in range(_MARKINGS):
             image = await self.store.images.find(image_id)
             if image is None:

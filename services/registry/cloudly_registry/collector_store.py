@@ -1,15 +1,17 @@
 """What the collector asks of Mongo: whole repositories and whole collections, by cursors, without their bytes."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudly_kit.store import Session
+from cloudly_kit.store import Session, now
 
 from cloudly_registry.documents import Blob, Link, TagRow
 from cloudly_registry.marking import Node
 from cloudly_registry.quarantine_store import Kind
+from cloudly_registry.retention import Outdated, RetentionRule, Tagged, plan
 from cloudly_registry.store import RegistryStore
 
 
@@ -62,6 +64,18 @@ class CollectorStore:
             if row.get("unused_since") is not None:
                 graph.unused_since[row["digest"]] = row["unused_since"]
         return graph
+
+    async def outdated(self, image_id: str, rules: Sequence[RetentionRule], pinned: AbstractSet[str]) -> list[Outdated]:
+        """What rules of retention let go of a repository's tags now."""
+        if not rules:
+            return []
+        nodes = (await self.graph(image_id)).nodes
+        versions = []
+        async for tag in self.tags(image_id):
+            version = tag.version
+            children = nodes[version.digest].children if version.digest in nodes else ()
+            versions.append(Tagged(version.tag, version.digest, version.push_time, frozenset(children)))
+        return plan(rules, versions, pinned, now())
 
     async def links(self, image_id: str) -> AsyncIterator[Link]:
         """All blobs of a repository."""

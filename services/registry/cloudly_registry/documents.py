@@ -109,6 +109,9 @@ class ManifestRow(Row):
     subject: str = ""
     platforms: list[str] = []
     annotations: dict[str, str] = {}
+    push_time: datetime | None = None
+    """Of the last push; absent in rows that are older than this field."""
+    pushed_by: str = ""
     unused_since: datetime | None = None
     """When the collector first saw that nothing points to it; a push of it sets it back."""
 

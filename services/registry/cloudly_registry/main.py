@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import aiohttp
-from cloudly.registry.v1 import external_registry_pb2_grpc, image_pb2_grpc
+from cloudly.registry.v1 import external_registry_pb2_grpc, image_pb2_grpc, image_version_pb2_grpc
 from cloudly_kit import logs
 from cloudly_kit.ids import new_id
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
@@ -22,6 +22,7 @@ from cloudly_registry.external_registries import ExternalRegistries
 from cloudly_registry.external_registry_store import ExternalRegistryStore
 from cloudly_registry.http.parts import Parts
 from cloudly_registry.http.server import serving
+from cloudly_registry.image_versions import ImageVersions
 from cloudly_registry.images import Images
 from cloudly_registry.jobs import TASKS, Work
 from cloudly_registry.manifest_cache import ManifestCache
@@ -29,7 +30,7 @@ from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
-from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer
+from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer, ImageVersionServicer
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads
@@ -59,12 +60,13 @@ async def serve(settings: Settings) -> None:
         images = Images(store, pins, quarantine, runtime.hints)
         blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
+        manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
         parts = Parts(
             store=store,
             images=images,
             blobs=blobs,
             uploads=Uploads(store, objects, blobs),
-            manifests=Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache),
+            manifests=manifests,
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
             tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),
@@ -75,6 +77,10 @@ async def serve(settings: Settings) -> None:
         )
         servicer = ImageServicer(store, images, pins, quarantine, executions, settings.registry_host)
         runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)
+        runtime.serve(
+            image_version_pb2_grpc.add_ImageVersionServiceServicer_to_server,
+            ImageVersionServicer(store, ImageVersions(store, blobs, manifests), settings.registry_host),
+        )
         runtime.serve(
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
             ExternalRegistryServicer(external_store, external),

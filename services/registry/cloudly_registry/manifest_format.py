@@ -4,7 +4,7 @@ OCI Image Spec 1.1 (image manifest, image index) and Docker Image Manifest V2, S
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -35,6 +35,8 @@ class Descriptor:
     """os/architecture[/variant]; empty where it is not told or not known."""
     elsewhere: bool = False
     """Whether the bytes may lie at other URLs (foreign layers): they need not be here."""
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,15 @@ def _descriptor(entry: Any) -> Descriptor:
     media_type = _text(entry, "mediaType")
     if not media_type:
         raise ManifestInvalid("a descriptor must have a mediaType", {"digest": digest})
-    return Descriptor(media_type, digest, size, _platform(entry.get("platform")), bool(entry.get("urls")))
+    return Descriptor(
+        media_type,
+        digest,
+        size,
+        _platform(entry.get("platform")),
+        elsewhere=bool(entry.get("urls")),
+        artifact_type=_text(entry, "artifactType"),
+        annotations=_annotations(entry),
+    )
 
 
 def _platform(told: Any) -> str:

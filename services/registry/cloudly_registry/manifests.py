@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 from cloudly_kit.crashpoint import crashpoint
+from cloudly_kit.errors import StaleEtag
 from cloudly_kit.hints import Hints
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.store import Session
@@ -112,7 +113,7 @@ class Manifests:
         async def work(session: Session) -> ManifestRow:
             image = await self._image(image_id, session)
             children = await self._checked_children(image, manifest, session)
-            row = _row(image_id, digest, manifest, body, children, platform)
+            row = _row(image_id, digest, manifest, body, children, platform, pushed_by)
             if await self._store.manifest(image_id, digest, session) is None:
                 image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
                 check_quota(image)
@@ -130,21 +131,72 @@ class Manifests:
         log.info("registry.pushed", image=image_id, reference=reference, digest=digest, by=pushed_by)
         return row
 
-    async def delete(self, image_id: str, reference: str, by: str) -> None:
+    async def delete(self, image_id: str, reference: str, by: str, *, spare_parts: bool = False) -> None:
         """Delete a tag, or a manifest with all tags that point to it.
 
         Raises:
             ManifestUnknown: there is none.
-            Denied: a cluster runs it, or could go back to it.
+            Denied: a cluster runs it, or could go back to it; with `spare_parts` also: an index refers to it.
         """
         if not is_digest(reference):
-            await self._store.transaction(lambda session: self.take_tag(image_id, reference, "deleted", by, session))
+            await self.untag(image_id, reference, "", by)
             return
-        holder = await self._pins.holder([reference])
+        holder = await self.holder(image_id, reference)
         if holder:
             raise Denied(f"the cluster {holder} runs this, or could go back to it", {"digest": reference})
-        await self._store.transaction(lambda session: self.take_manifest(image_id, reference, "deleted", by, session))
+
+        async def work(session: Session) -> None:
+            above = await self._store.refers_to(image_id, reference, session) if spare_parts else ""
+            if above:
+                raise Denied(f"the index {above} refers to it: delete that first", {"digest": reference})
+            await self.take_manifest(image_id, reference, "deleted", by, session)
+
+        await self._store.transaction(work)
         await self.forget(image_id, reference)
+
+    async def holder(self, image_id: str, digest: str) -> str:
+        """The id of a cluster that runs a manifest, or an index with it, or could go back to it; empty when none does."""
+        needing = [digest]
+        for each in needing:
+            needing += [above for above in await self._store.referring(image_id, each) if above not in needing]
+        return await self._pins.holder(needing)
+
+    async def tag(self, image_id: str, digest: str, tag: str, by: str) -> Version:
+        """Point a tag to a manifest that is here, and tell of it as of a push.
+
+        Raises:
+            ManifestUnknown: there is none.
+            Denied: the tag is immutable and points elsewhere.
+        """
+
+        async def work(session: Session) -> Version:
+            image = await self._image(image_id, session)
+            row = await self._store.manifest(image_id, digest, session)
+            if row is None:
+                raise ManifestUnknown(digest)
+            # Written so that it meets a collector that is about to take it.
+            await self._store.use("manifests", row.id, session)
+            version = await self._move_tag(image, tag, row, by, session)
+            await self._store.images.replace(image, session=session)
+            return version
+
+        return await self._store.transaction(work)
+
+    async def untag(self, image_id: str, tag: str, digest: str, by: str) -> None:
+        """Delete a tag, if it points to `digest` or that is empty.
+
+        Raises:
+            ManifestUnknown: there is none.
+            StaleEtag: it points to something else.
+        """
+
+        async def work(session: Session) -> None:
+            found = await self._store.tag(image_id, tag, session)
+            if found is not None and digest and found.version.digest != digest:
+                raise StaleEtag("tag", tag, found.version.digest)
+            await self.take_tag(image_id, tag, "deleted", by, session)
+
+        await self._store.transaction(work)
 
     async def forget(self, image_id: str, digest: str) -> None:
         """Have all replicas look a manifest up again."""
@@ -193,7 +245,7 @@ class Manifests:
 
     async def _move_tag(
         self, image: ImageDocument, tag: str, row: ManifestRow, pushed_by: str, session: Session
-    ) -> None:
+    ) -> Version:
         known = await self._store.tag(image.id, tag, session)
         if known and known.version.digest != row.digest and immutable(tag, image.immutable_tags):
             raise Denied(
@@ -215,6 +267,7 @@ class Manifests:
         image.version_count += known is None
         # The same digest again is told too: whoever reads it decides whether that is news.
         await self._outbox.put(events.IMAGE_PUSHED, events.image_pushed(image, version), session=session)
+        return version
 
     async def take_tag(self, image_id: str, tag: str, reason: str, by: str, session: Session) -> None:
         """Move a tag into quarantine. Raises ManifestUnknown."""
@@ -255,7 +308,13 @@ class Manifests:
 
 
 def _row(
-    image_id: str, digest: str, manifest: Manifest, body: bytes, children: Sequence[ManifestRow], platform: str
+    image_id: str,
+    digest: str,
+    manifest: Manifest,
+    body: bytes,
+    children: Sequence[ManifestRow],
+    platform: str,
+    pushed_by: str,
 ) -> ManifestRow:
     if manifest.subject is not None and manifest.subject.digest == digest:
         raise ManifestInvalid("a manifest cannot be its own subject")
@@ -273,4 +332,6 @@ def _row(
         subject=manifest.subject.digest if manifest.subject else "",
         platforms=sorted({*told, platform} - {""}),
         annotations=dict(manifest.annotations),
+        push_time=now(),
+        pushed_by=pushed_by,
     )

@@ -68,10 +68,10 @@ def plan(
     return outdated
 
 
-def checked_rules(rules: Sequence[RetentionRule]) -> list[RetentionRule]:
-    """The rules, if each keeps something. Raises InvalidArgument."""
+def checked_rules(rules: Sequence[RetentionRule], field: str) -> list[RetentionRule]:
+    """The rules of a request's field, if each keeps something. Raises InvalidArgument."""
     wrong = [
-        Violation(f"image.retention[{number}]", "set keep_last or keep_days: the rule would keep nothing")
+        Violation(f"{field}[{number}]", "set keep_last or keep_days: the rule would keep nothing")
         for number, rule in enumerate(rules)
         if not rule.keep_last and not rule.keep_days
     ]

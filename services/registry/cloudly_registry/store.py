@@ -72,6 +72,7 @@ class RegistryStore:
             ("links", ["digest"]),
             ("manifests", ["image_id", "references"]),
             ("manifests", ["image_id", "subject", "_id"]),
+            ("manifests", ["image_id", "push_time", "_id"]),
             ("manifests", ["digest"]),
             ("tags", ["image_id", "_id"]),
             ("tags", ["image_id", "version.digest"]),
@@ -228,6 +229,11 @@ class RegistryStore:
         query = {"image_id": image_id, "references": digest}
         raw = await self.database.raw("manifests").find_one(query, {"digest": 1}, session=_driver(session))
         return "" if raw is None else str(raw["digest"])
+
+    async def referring(self, image_id: str, digest: str) -> list[str]:
+        """The digests of all manifests of the repository that refer to `digest`."""
+        query = {"image_id": image_id, "references": digest}
+        return [row["digest"] async for row in self.database.raw("manifests").find(query, {"digest": 1})]
 
     async def referrers(self, image_id: str, subject: str, last: str, limit: int) -> list[ManifestRow]:
         """Manifests whose subject is `subject`, by digest, after the digest `last`."""

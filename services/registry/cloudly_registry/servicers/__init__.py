@@ -1,6 +1,7 @@
 """The gRPC surfaces of the registry."""
 
 from cloudly_registry.servicers.external_registries import ExternalRegistryServicer
+from cloudly_registry.servicers.image_versions import ImageVersionServicer
 from cloudly_registry.servicers.images import ImageServicer
 
-__all__ = ["ExternalRegistryServicer", "ImageServicer"]
+__all__ = ["ExternalRegistryServicer", "ImageServicer", "ImageVersionServicer"]

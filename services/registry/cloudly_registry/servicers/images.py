@@ -1,6 +1,6 @@
 """The gRPC surface of images: parse, call the domain, answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from cloudly.registry.v1 import image_pb2, image_pb2_grpc
@@ -75,14 +75,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             "public": wished.public,
             "quota_bytes": wished.quota_bytes,
             "immutable_tags": list(wished.immutable_tags),
-            "retention": checked_rules(
-                [
-                    RetentionRule(
-                        tag_pattern=rule.tag_pattern or "*", keep_last=rule.keep_last, keep_days=rule.keep_days
-                    )
-                    for rule in wished.retention
-                ]
-            ),
+            "retention": retention_rules(wished.retention, "image.retention"),
         }
         image = await self._images.update(request.image.id, fields, request.image.etag)
         return image_pb2.UpdateImageResponse(image=image_message(image))
@@ -146,6 +139,15 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         """Take in what a cluster needs."""
         await self._pins.set(request.cluster_id, request.digests, request.revision)
         return image_pb2.SetPinsResponse()
+
+
+def retention_rules(told: Iterable[image_pb2.RetentionRule], field: str) -> list[RetentionRule]:
+    """Rules out of a request's field. Raises InvalidArgument."""
+    rules = [
+        RetentionRule(tag_pattern=rule.tag_pattern or "*", keep_last=rule.keep_last, keep_days=rule.keep_days)
+        for rule in told
+    ]
+    return checked_rules(rules, field)
 
 
 def image_message(image: ImageDocument) -> image_pb2.Image:
