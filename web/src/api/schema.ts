@@ -307,6 +307,7 @@ export interface components {
         DeleteClusterResponse: Record<string, never>;
         DeleteExternalRegistryResponse: Record<string, never>;
         DeleteImageResponse: Record<string, never>;
+        DeleteImageVersionResponse: Record<string, never>;
         DeleteJoinTokenResponse: Record<string, never>;
         DeletePolicyResponse: Record<string, never>;
         DeleteUserResponse: Record<string, never>;
@@ -478,8 +479,31 @@ export interface components {
             passkeysPossible?: boolean;
             password?: boolean;
         };
+        GetImageVersionResponse: {
+            version?: components["schemas"]["ImageVersion"];
+            manifests?: components["schemas"]["ImageManifest"][];
+            manifestCount?: number;
+            referrers?: components["schemas"]["ImageReferrer"][];
+            partOf?: string[];
+            pullReference?: string;
+        };
         GetJwksResponse: {
             keys?: components["schemas"]["Jwk"][];
+        };
+        GetRegistryUsageResponse: {
+            imageCount?: number;
+            /** Format: uint64 */
+            versionCount?: string;
+            /** Format: uint64 */
+            blobCount?: string;
+            /** Format: int64 */
+            blobBytes?: string;
+            /** Format: int64 */
+            imageBytes?: string;
+            /** Format: uint64 */
+            quarantineCount?: string;
+            /** Format: uint64 */
+            uploadCount?: string;
         };
         /** @enum {string} */
         Health: "HEALTH_UNSPECIFIED" | "HEALTH_HEALTHY" | "HEALTH_UNHEALTHY" | "HEALTH_UNKNOWN";
@@ -543,6 +567,57 @@ export interface components {
             immutableTags?: string[];
             retention?: components["schemas"]["RetentionRule"][];
         };
+        ImageConfig: {
+            /** Format: date-time */
+            createTime?: string;
+            author?: string;
+            user?: string;
+            entrypoint?: string[];
+            command?: string[];
+            workingDirectory?: string;
+            environment?: components["schemas"]["ImageVariable"][];
+            labels?: {
+                [key: string]: string;
+            };
+            exposedPorts?: string[];
+            volumes?: string[];
+            stopSignal?: string;
+            history?: components["schemas"]["ImageHistoryEntry"][];
+        };
+        ImageHistoryEntry: {
+            /** Format: date-time */
+            createTime?: string;
+            createdBy?: string;
+            comment?: string;
+            author?: string;
+            layerDigest?: string;
+            /** Format: int64 */
+            sizeBytes?: string;
+        };
+        ImageLayer: {
+            digest?: string;
+            mediaType?: string;
+            /** Format: int64 */
+            sizeBytes?: string;
+            annotations?: {
+                [key: string]: string;
+            };
+        };
+        ImageManifest: {
+            digest?: string;
+            mediaType?: string;
+            artifactType?: string;
+            platform?: string;
+            /** Format: int64 */
+            sizeBytes?: string;
+            annotations?: {
+                [key: string]: string;
+            };
+            layers?: components["schemas"]["ImageLayer"][];
+            config?: components["schemas"]["ImageConfig"];
+            attests?: string;
+            present?: boolean;
+        };
         ImagePatch: {
             readonly id?: string;
             name?: string;
@@ -569,6 +644,27 @@ export interface components {
             immutableTags?: string[];
             retention?: components["schemas"]["RetentionRule"][];
         };
+        ImageReferrer: {
+            digest?: string;
+            kind?: components["schemas"]["ImageReferrerKind"];
+            artifactType?: string;
+            mediaType?: string;
+            /** Format: int64 */
+            sizeBytes?: string;
+            /** Format: date-time */
+            pushTime?: string;
+            pushedBy?: string;
+            annotations?: {
+                [key: string]: string;
+            };
+            tag?: string;
+        };
+        /** @enum {string} */
+        ImageReferrerKind: "IMAGE_REFERRER_KIND_UNSPECIFIED" | "IMAGE_REFERRER_KIND_SIGNATURE" | "IMAGE_REFERRER_KIND_SBOM" | "IMAGE_REFERRER_KIND_ATTESTATION" | "IMAGE_REFERRER_KIND_OTHER";
+        ImageVariable: {
+            name?: string;
+            value?: string;
+        };
         ImageVersion: {
             tag?: string;
             digest?: string;
@@ -579,7 +675,17 @@ export interface components {
             pushTime?: string;
             pushedBy?: string;
             platforms?: string[];
+            tags?: string[];
+            kind?: components["schemas"]["ImageVersionKind"];
+            artifactType?: string;
+            subject?: string;
+            annotations?: {
+                [key: string]: string;
+            };
+            pinnedBy?: string[];
         };
+        /** @enum {string} */
+        ImageVersionKind: "IMAGE_VERSION_KIND_UNSPECIFIED" | "IMAGE_VERSION_KIND_IMAGE" | "IMAGE_VERSION_KIND_INDEX" | "IMAGE_VERSION_KIND_ARTIFACT";
         Invitation: {
             readonly id?: string;
             name: string;
@@ -663,6 +769,10 @@ export interface components {
         };
         ListExternalRegistriesResponse: {
             externalRegistries?: components["schemas"]["ExternalRegistry"][];
+            nextPageToken?: string;
+        };
+        ListImageVersionsResponse: {
+            versions?: components["schemas"]["ImageVersion"][];
             nextPageToken?: string;
         };
         ListImagesResponse: {
@@ -766,6 +876,13 @@ export interface components {
         };
         /** @enum {string} */
         NodeState: "NODE_STATE_UNSPECIFIED" | "NODE_STATE_ONLINE" | "NODE_STATE_OFFLINE";
+        OutdatedTag: {
+            tag?: string;
+            digest?: string;
+            /** Format: date-time */
+            pushTime?: string;
+            reason?: string;
+        };
         Passkey: {
             readonly id?: string;
             name: string;
@@ -830,6 +947,14 @@ export interface components {
             keepLast?: number;
             enabled?: boolean;
             readonly nextTimes?: string[];
+        };
+        PreviewRetentionRequest: {
+            retention?: components["schemas"]["RetentionRule"][];
+        };
+        PreviewRetentionResponse: {
+            tags?: components["schemas"]["OutdatedTag"][];
+            outdatedCount?: number;
+            keptCount?: number;
         };
         Progress: {
             /** Format: int64 */
@@ -980,6 +1105,10 @@ export interface components {
         };
         /** @enum {string} */
         SetupMode: "SETUP_MODE_UNSPECIFIED" | "SETUP_MODE_MANUAL" | "SETUP_MODE_HETZNER" | "SETUP_MODE_AWS" | "SETUP_MODE_DIGITALOCEAN";
+        TagImageRequest: {
+            reference: string;
+            tag: string;
+        };
         Task: {
             name?: string;
             description?: string;
@@ -991,6 +1120,7 @@ export interface components {
         TestPermissionsResponse: {
             results?: components["schemas"]["PermissionResult"][];
         };
+        UntagImageResponse: Record<string, never>;
         /** @enum {string} */
         UpdateOrder: "UPDATE_ORDER_UNSPECIFIED" | "UPDATE_ORDER_START_FIRST" | "UPDATE_ORDER_STOP_FIRST";
         UpdateSettingsRequest: {
