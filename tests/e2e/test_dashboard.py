@@ -257,6 +257,7 @@ def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
         f"/images/{image['id']}": image["repository"],
         "/users": "Users",
         "/tokens": "API tokens",
+        "/settings": "Settings",
         "/nowhere": "Nothing is here",
     }.items():
         page.goto(suite.url + path)

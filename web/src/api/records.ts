@@ -64,5 +64,9 @@ export type ApiTokenWish = Pick<Schemas["ApiToken"], "name" | "ownerId" | "roles
 /** `secret` is absent in the answer to a request that is repeated. */
 export type CreatedApiToken = Schemas["CreateApiTokenResponse"] & { token: ApiToken };
 
+export type Setting = With<Schemas["Setting"], "key" | "provider">;
+/** A new value; empty clears the setting. `etag` is what was read. */
+export type SettingUpdate = Required<Schemas["SettingUpdate"]>;
+
 /** A page of a list: the items under the resource's plural name. */
 export type Page<Key extends string, Item> = Partial<Record<Key, Item[]>> & { nextPageToken?: string };

@@ -29,6 +29,8 @@ const icons = {
   screen: svg`<rect x="1.8" y="2.8" width="12.4" height="8.4" rx="1"/><path d="M5.5 13.6h5"/>`,
   logout: svg`<path d="M6 2.5H3.3a.8.8 0 0 0-.8.8v9.4c0 .4.4.8.8.8H6M10 11l3-3-3-3M13 8H6"/>`,
   rollback: svg`<path d="M3 6.5h6.8a3.4 3.4 0 0 1 0 6.8H6M5.8 3.5L2.8 6.5l3 3"/>`,
+  settings: svg`<path d="M2.5 4.5h6M12 4.5h1.5M2.5 11.5H4M7.5 11.5h6"/><circle cx="10.2" cy="4.5" r="1.7"/><circle cx="5.8" cy="11.5" r="1.7"/>`,
+  audit: svg`<path d="M4 1.8h5.5L13 5.3v8.9H4z"/><path d="M9.3 2v3.5h3.5M6.3 8.2h4.4M6.3 11h4.4"/>`,
   menu: svg`<path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11"/>`,
   logo: svg`<path d="M5 11.8a3 3 0 0 1-.3-6 4.1 4.1 0 0 1 7.9 1 2.5 2.5 0 0 1-.3 5z"/><path d="M6.6 9.2h3"/>`,
 } satisfies Record<string, SVGTemplateResult>;

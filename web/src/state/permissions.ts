@@ -9,3 +9,9 @@ export const readsUsers = (identity: Identity | undefined): boolean => (identity
 
 /** `users.write` */
 export const writesUsers = (identity: Identity | undefined): boolean => (identity?.roles ?? []).includes("admin");
+
+/** `settings.manage` */
+export const managesSettings = writesUsers;
+
+/** `audit.read` */
+export const readsAudit = writesUsers;
