@@ -37,6 +37,8 @@ WHO_HAS = {
     "tasks.run": OPERATORS,
     "users.read": READERS,
     "users.write": {"admin"},
+    "webhooks.read": READERS,
+    "webhooks.write": {"admin"},
     "workloads.read": READERS | {"api"},
     "workloads.write": OPERATORS | {"api"},
 }

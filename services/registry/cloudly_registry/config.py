@@ -1,7 +1,9 @@
 """The settings of the registry."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
 from cloudly_kit.config import ServiceSettings
-from pydantic import Field
+from pydantic import Field, field_validator
 
 
 class Settings(ServiceSettings):
@@ -45,3 +47,24 @@ class Settings(ServiceSettings):
         validation_alias="CLOUDLY_REGISTRY_QUARANTINE_HOURS",
         description="How long deleted and collected versions, blobs and images can be brought back.",
     )
+    webhook_denied_networks: str = Field(
+        "169.254.0.0/16,fe80::/10",
+        validation_alias="CLOUDLY_WEBHOOK_DENIED_NETWORKS",
+        description="Networks that webhooks may not be sent to; the default holds the metadata services of clouds.",
+    )
+
+    @property
+    def denied_networks(self) -> list[IPv4Network | IPv6Network]:
+        """`webhook_denied_networks`, parsed."""
+        return _networks(self.webhook_denied_networks)
+
+    @field_validator("webhook_denied_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        _networks(text)
+        return text
+
+
+def _networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Networks in CIDR notation, separated by commas. Raises ValueError."""
+    return [ip_network(part.strip()) for part in text.split(",") if part.strip()]

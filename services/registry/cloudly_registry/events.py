@@ -1,16 +1,18 @@
-"""What the registry publishes: the fact that a tag was moved (decision 6). It listens to nobody."""
+"""What the registry publishes: that a tag was moved, that something was deleted (decision 6). It listens to nobody else."""
 
-from cloudly.registry.v1 import push_pb2
+from cloudly.registry.v1 import deletion_pb2, push_pb2
 from cloudly_kit.resources import timestamp
+from cloudly_kit.store import now
 
 from cloudly_registry.documents import ImageDocument, Version
 
 IMAGE_PUSHED = "image.pushed"
-PUBLISHES = {IMAGE_PUSHED: ("clusters",)}
-"""Topics, and the services that have to get them."""
+CONTENT_DELETED = "content.deleted"
+PUBLISHES = {IMAGE_PUSHED: ("clusters", "webhooks"), CONTENT_DELETED: ("webhooks",)}
+"""Topics, and the readers that have to get them: services, and webhooks/recording.py."""
 
 
-def image_pushed(image: ImageDocument, version: Version) -> push_pb2.ImagePushed:
+def image_pushed(image: ImageDocument, version: Version, previous_digest: str) -> push_pb2.ImagePushed:
     """The message of a push."""
     return push_pb2.ImagePushed(
         image_id=image.id,
@@ -20,4 +22,20 @@ def image_pushed(image: ImageDocument, version: Version) -> push_pb2.ImagePushed
         media_type=version.media_type,
         pushed_by=version.pushed_by,
         push_time=timestamp(version.push_time),
+        previous_digest=previous_digest,
+    )
+
+
+def content_deleted(
+    image: ImageDocument, reason: str, by: str, *, tag: str = "", digest: str = ""
+) -> deletion_pb2.ContentDeleted:
+    """The message of a deletion: of a tag, of a manifest, or of the image where neither is named."""
+    return deletion_pb2.ContentDeleted(
+        image_id=image.id,
+        repository=image.repository,
+        tag=tag,
+        digest=digest,
+        reason=reason,
+        deleted_by=by,
+        delete_time=timestamp(now()),
     )

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from cloudly_kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from cloudly_kit.hints import Hints
+from cloudly_kit.outbox import Outbox
 from cloudly_kit.store import RequestKey, Session
 
+from cloudly_registry import events
 from cloudly_registry.documents import ImageDocument
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
@@ -37,10 +39,11 @@ class _Known:
 class Images:
     """The records, and the way from a repository's name to its id."""
 
-    def __init__(self, store: RegistryStore, pins: Pins, quarantine: Quarantine, hints: Hints) -> None:
+    def __init__(self, store: RegistryStore, pins: Pins, quarantine: Quarantine, outbox: Outbox, hints: Hints) -> None:
         self._store = store
         self._pins = pins
         self._quarantine = quarantine
+        self._outbox = outbox
         self._hints = hints
         self._known: dict[str, _Known] = {}
 
@@ -122,6 +125,8 @@ class Images:
         async def work(session: Session) -> None:
             found = await self._store.images.get(image_id, session=session)
             await self._quarantine.take_image(found, by, session)
+            news = events.content_deleted(found, "deleted", by)
+            await self._outbox.put(events.CONTENT_DELETED, news, session=session)
             await self._store.images.delete(image_id, etag=etag, session=session)
 
         await self._store.transaction(work)

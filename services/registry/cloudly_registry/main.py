@@ -4,8 +4,14 @@ import asyncio
 from datetime import timedelta
 
 import aiohttp
-from cloudly.registry.v1 import external_registry_pb2_grpc, image_pb2_grpc, image_version_pb2_grpc
+from cloudly.registry.v1 import (
+    external_registry_pb2_grpc,
+    image_pb2_grpc,
+    image_version_pb2_grpc,
+    webhook_pb2_grpc,
+)
 from cloudly_kit import logs
+from cloudly_kit.events import EventReader
 from cloudly_kit.ids import new_id
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
 from cloudly_kit.leases import Lease
@@ -30,11 +36,16 @@ from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
-from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer, ImageVersionServicer
+from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer, ImageVersionServicer, WebhookServicer
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads
 from cloudly_registry.upstream import Upstream
+from cloudly_registry.webhooks.deliverer import Deliverer
+from cloudly_registry.webhooks.recording import READER, Recording
+from cloudly_registry.webhooks.sending import Sender
+from cloudly_registry.webhooks.store import WebhookStore
+from cloudly_registry.webhooks.webhooks import Webhooks
 
 NAME = "registry"
 
@@ -45,6 +56,7 @@ async def serve(settings: Settings) -> None:
         Runtime(NAME, settings) as runtime,
         from_settings(settings) as objects,
         aiohttp.ClientSession() as http,
+        Sender(await runtime.envelope(), settings.denied_networks) as sender,
     ):
         store = RegistryStore(runtime.database)
         await store.ensure()
@@ -57,7 +69,7 @@ async def serve(settings: Settings) -> None:
         external = ExternalRegistries(external_store, envelope, Upstream(http), runtime.hints)
         quarantine = Quarantine(store, timedelta(hours=settings.quarantine_hours))
         pins = Pins(store, quarantine)
-        images = Images(store, pins, quarantine, runtime.hints)
+        images = Images(store, pins, quarantine, outbox, runtime.hints)
         blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
         manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
@@ -85,12 +97,26 @@ async def serve(settings: Settings) -> None:
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
             ExternalRegistryServicer(external_store, external),
         )
+        await _serve_webhooks(runtime, settings, sender)
         serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
         runtime.background("deleted-images", images.follow)
         runtime.background("deleted-manifests", cache.follow)
         async with serving(parts, settings.http_listen):
             await runtime.run()
+
+
+async def _serve_webhooks(runtime: Runtime, settings: Settings, sender: Sender) -> None:
+    store = WebhookStore(runtime.database)
+    await store.ensure()
+    hints = runtime.hints
+    deliverer = Deliverer(store, sender, Lease(runtime.redis, "cloudly.lease.registry.webhooks", new_id(), 15), hints)
+    recording = Recording(store, settings.public_origin, settings.registry_host, deliverer.recorded)
+    reader = EventReader(runtime.database, runtime.redis, source=NAME, group=READER, handlers=recording.handlers())
+    webhooks = Webhooks(store, await runtime.envelope(), sender, hints, settings.public_origin)
+    runtime.serve(webhook_pb2_grpc.add_WebhookServiceServicer_to_server, WebhookServicer(store, webhooks))
+    runtime.background("events", reader.run)
+    runtime.background("webhooks", deliverer.run)
 
 
 async def build(runtime: Runtime, settings: Settings) -> Work:

@@ -266,7 +266,8 @@ class Manifests:
         image.versions = [version, *others][:VERSIONS_SHOWN]
         image.version_count += known is None
         # The same digest again is told too: whoever reads it decides whether that is news.
-        await self._outbox.put(events.IMAGE_PUSHED, events.image_pushed(image, version), session=session)
+        news = events.image_pushed(image, version, known.version.digest if known else "")
+        await self._outbox.put(events.IMAGE_PUSHED, news, session=session)
         return version
 
     async def take_tag(self, image_id: str, tag: str, reason: str, by: str, session: Session) -> None:
@@ -277,6 +278,7 @@ class Manifests:
         image = await self._image(image_id, session)
         await self._quarantine.take_tag(row, reason, by, session)
         await self._store.delete_tag(image_id, tag, session)
+        await self._tell_deleted(image, [tag], row.version.digest, reason, by, session)
         await self._show_without(image, [tag], session)
         await self._store.images.replace(image, session=session)
         crashpoint("registry.delete.before_commit")
@@ -291,14 +293,24 @@ class Manifests:
         tags = await self._store.tags_of(image_id, digest, session)
         await self._quarantine.take_manifest(row, tags, reason, by, session)
         await self._store.delete_manifest(image_id, digest, session)
-        for tag in tags:
-            await self._store.delete_tag(image_id, tag.version.tag, session)
+        names = [tag.version.tag for tag in tags]
+        for name in names:
+            await self._store.delete_tag(image_id, name, session)
+        await self._tell_deleted(image, [*names, ""], digest, reason, by, session)
         freed = row.size + await self._new_blob_bytes(image_id, parse(row.media_type, body), session)
         image.size_bytes = max(0, image.size_bytes - freed)
-        await self._show_without(image, [tag.version.tag for tag in tags], session)
+        await self._show_without(image, names, session)
         image = await self._store.images.replace(image, session=session)
         crashpoint("registry.delete.before_commit")
         return image
+
+    async def _tell_deleted(
+        self, image: ImageDocument, tags: Sequence[str], digest: str, reason: str, by: str, session: Session
+    ) -> None:
+        """Tell of deleted tags; an empty one stands for the manifest itself."""
+        for tag in tags:
+            news = events.content_deleted(image, reason, by, tag=tag, digest=digest)
+            await self._outbox.put(events.CONTENT_DELETED, news, session=session)
 
     async def _show_without(self, image: ImageDocument, tags: Sequence[str], session: Session) -> None:
         image.version_count = max(0, image.version_count - len(tags))

@@ -22,6 +22,8 @@ from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.testing import Client, Registry, running_registry
 from cloudly_registry.uploads import Uploads
+from cloudly_registry.webhooks import deliverer
+from cloudly_registry.webhooks.testing import Hooks, Receiver, hooks, receiving
 from motor.motor_asyncio import AsyncIOMotorClient
 from redis.asyncio import Redis
 
@@ -37,6 +39,21 @@ async def registry(scratch: Path, mongo_url: str, redis_url: str) -> AsyncIterat
 def client(registry: Registry) -> Client:
     """Its admin's client."""
     return registry.client()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks."""
+    async with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+async def admin(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hooks]:
+    """Webhooks as an admin sees them; what was not taken is sent again soon."""
+    monkeypatch.setattr(deliverer, "FIRST_PAUSE_SECONDS", 0.05)
+    async with hooks(registry.harness, "admin") as admin:
+        yield admin
 
 
 @pytest.fixture

@@ -3,5 +3,6 @@
 from cloudly_registry.servicers.external_registries import ExternalRegistryServicer
 from cloudly_registry.servicers.image_versions import ImageVersionServicer
 from cloudly_registry.servicers.images import ImageServicer
+from cloudly_registry.servicers.webhooks import WebhookServicer
 
-__all__ = ["ExternalRegistryServicer", "ImageServicer", "ImageVersionServicer"]
+__all__ = ["ExternalRegistryServicer", "ImageServicer", "ImageVersionServicer", "WebhookServicer"]
