@@ -303,6 +303,10 @@ export interface components {
             user: components["schemas"]["User"];
             requestId?: string;
         };
+        CreateWebhookResponse: {
+            webhook?: components["schemas"]["Webhook"];
+            secret?: string;
+        };
         DeleteBaseosNodeResponse: Record<string, never>;
         DeleteClusterResponse: Record<string, never>;
         DeleteExternalRegistryResponse: Record<string, never>;
@@ -311,6 +315,7 @@ export interface components {
         DeleteJoinTokenResponse: Record<string, never>;
         DeletePolicyResponse: Record<string, never>;
         DeleteUserResponse: Record<string, never>;
+        DeleteWebhookResponse: Record<string, never>;
         DeleteWorkloadResponse: Record<string, never>;
         DeletedImageVersion: {
             id?: string;
@@ -813,6 +818,14 @@ export interface components {
             users?: components["schemas"]["User"][];
             nextPageToken?: string;
         };
+        ListWebhookDeliveriesResponse: {
+            deliveries?: components["schemas"]["WebhookDelivery"][];
+            nextPageToken?: string;
+        };
+        ListWebhooksResponse: {
+            webhooks?: components["schemas"]["Webhook"][];
+            nextPageToken?: string;
+        };
         ListWorkloadVersionsResponse: {
             versions?: components["schemas"]["WorkloadVersion"][];
             nextPageToken?: string;
@@ -976,6 +989,7 @@ export interface components {
         RecoveryCode: {
             code?: string;
         };
+        RedeliverWebhookDeliveryRequest: Record<string, never>;
         RefreshSessionRequest: {
             refreshToken: string;
         };
@@ -1059,6 +1073,12 @@ export interface components {
         RotateJumpCodeResponse: {
             jumpCode?: string;
         };
+        RotateWebhookSecretRequest: {
+            overlapSeconds?: number;
+        };
+        RotateWebhookSecretResponse: {
+            secret?: string;
+        };
         RunTaskRequest: {
             parameters?: {
                 [key: string]: unknown;
@@ -1120,6 +1140,7 @@ export interface components {
         TestPermissionsResponse: {
             results?: components["schemas"]["PermissionResult"][];
         };
+        TestWebhookRequest: Record<string, never>;
         UntagImageResponse: Record<string, never>;
         /** @enum {string} */
         UpdateOrder: "UPDATE_ORDER_UNSPECIFIED" | "UPDATE_ORDER_START_FIRST" | "UPDATE_ORDER_STOP_FIRST";
@@ -1205,6 +1226,84 @@ export interface components {
             workload?: components["schemas"]["Workload"];
             cursor?: string;
         };
+        Webhook: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            description?: string;
+            url: string;
+            allowHttp?: boolean;
+            caCertificates?: string;
+            events: components["schemas"]["WebhookEvent"][];
+            repositories?: string[];
+            disabled?: boolean;
+            readonly state?: components["schemas"]["WebhookState"];
+            readonly stateReason?: string;
+            /** Format: date-time */
+            readonly failingSince?: string;
+            /** Format: date-time */
+            readonly previousSecretEndTime?: string;
+        };
+        WebhookDelivery: {
+            id?: string;
+            webhookId?: string;
+            event?: components["schemas"]["WebhookEvent"];
+            subject?: string;
+            state?: components["schemas"]["WebhookDeliveryState"];
+            attempts?: number;
+            statusCode?: number;
+            error?: string;
+            /** Format: date-time */
+            createTime?: string;
+            /** Format: date-time */
+            lastAttemptTime?: string;
+            /** Format: date-time */
+            nextAttemptTime?: string;
+            body?: string;
+            lastAttemptMillis?: number;
+        };
+        /** @enum {string} */
+        WebhookDeliveryState: "WEBHOOK_DELIVERY_STATE_UNSPECIFIED" | "WEBHOOK_DELIVERY_STATE_PENDING" | "WEBHOOK_DELIVERY_STATE_DELIVERED" | "WEBHOOK_DELIVERY_STATE_FAILED";
+        /** @enum {string} */
+        WebhookEvent: "WEBHOOK_EVENT_UNSPECIFIED" | "WEBHOOK_EVENT_IMAGE_PUSHED" | "WEBHOOK_EVENT_TAG_MOVED" | "WEBHOOK_EVENT_TAG_DELETED" | "WEBHOOK_EVENT_MANIFEST_DELETED" | "WEBHOOK_EVENT_IMAGE_DELETED" | "WEBHOOK_EVENT_TEST";
+        WebhookPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            /** Format: date-time */
+            readonly deleteTime?: string;
+            description?: string;
+            url?: string;
+            allowHttp?: boolean;
+            caCertificates?: string;
+            events?: components["schemas"]["WebhookEvent"][];
+            repositories?: string[];
+            disabled?: boolean;
+            readonly state?: components["schemas"]["WebhookState"];
+            readonly stateReason?: string;
+            /** Format: date-time */
+            readonly failingSince?: string;
+            /** Format: date-time */
+            readonly previousSecretEndTime?: string;
+        };
+        /** @enum {string} */
+        WebhookState: "WEBHOOK_STATE_UNSPECIFIED" | "WEBHOOK_STATE_ACTIVE" | "WEBHOOK_STATE_FAILING" | "WEBHOOK_STATE_DISABLED";
         Workload: {
             readonly id?: string;
             name: string;
