@@ -4,6 +4,7 @@ import select
 import socket
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 
 from cloudly_registry.manifest_format import OCI_MANIFEST
 
@@ -11,21 +12,22 @@ CONNECTIONS = 32
 MANIFEST_SECONDS = 1.5
 
 
-def answers_a_second(port: int, head: dict[str, str], method: str, path: str) -> float:
-    """Answers a second over CONNECTIONS keep-alive connections, each with one request under way."""
+def answers_a_second(port: int, head: dict[str, str], method: str, paths: Sequence[str]) -> float:
+    """Answers a second over CONNECTIONS keep-alive connections, each with one request under way; paths go round them."""
     lines = [
-        f"{method} {path} HTTP/1.1",
         "Host: bench",
         f"Accept: {OCI_MANIFEST}",
         *(f"{name}: {value}" for name, value in head.items()),
     ]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    sockets = {}
+    tail = "\r\n".join(lines) + "\r\n\r\n"
+    sockets, requests = {}, {}
     poll = select.epoll()
-    for _ in range(CONNECTIONS):
+    for index in range(CONNECTIONS):
+        request = f"{method} {paths[index % len(paths)]} HTTP/1.1\r\n{tail}".encode()
         connection = socket.create_connection(("127.0.0.1", port))
         connection.sendall(request)
         sockets[connection.fileno()] = connection
+        requests[connection.fileno()] = request
         poll.register(connection, select.EPOLLIN)
     pending: dict[int, bytes] = defaultdict(bytes)
     answered, deadline, began = 0, time.perf_counter() + MANIFEST_SECONDS, time.perf_counter()
@@ -39,7 +41,7 @@ def answers_a_second(port: int, head: dict[str, str], method: str, path: str) ->
                 raise RuntimeError(top.decode())
             pending[number] = b""
             answered += 1
-            sockets[number].send(request)
+            sockets[number].send(requests[number])
     rate = answered / (time.perf_counter() - began)
     for connection in sockets.values():
         connection.close()

@@ -9,7 +9,6 @@ fresh pages (a virtual machine's host takes freed ones) halves the rate of any w
 
 import asyncio
 import base64
-import hashlib
 import json
 import os
 import shutil
@@ -27,18 +26,17 @@ from pathlib import Path
 import psutil
 from cloudly_kit import logs
 from cloudly_kit.testing import Mongo, Redis, free_port, wait_for_port
-from cloudly_registry.manifest_format import OCI_MANIFEST
-from cloudly_registry.testing import CONFIG, LAYER, running_registry
+from cloudly_registry.testing import running_registry
 
-from bench.http_rate import answers_a_second
+from bench.http_rate import CONNECTIONS, answers_a_second
+from bench.registry_client import MB, Blob, pull, push, push_manifest
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-MB = 1_000_000
+PHASES = os.environ.get("BENCH_PHASES", "blobs,manifests,together,small,proxy").split(",")
+"""What is measured, of ROUND and the proxy."""
 LAYERS = [size * MB for size in (20, 40, 60, 80, 100)]
 SMALL_LAYERS = [20_000] * 200
 TOGETHER = 8
-CHUNK = 32 << 10
-"""As Go's clients send a body of unknown length."""
 ADMIN = "Basic " + base64.b64encode(b"admin:admin-password").decode()
 PEER = "docker-registry"
 
@@ -78,21 +76,6 @@ class Side:
         for path in self.blobs.rglob("*"):
             if path.is_file() and path.stat().st_size > 100_000:
                 path.unlink()
-
-
-@dataclass(frozen=True)
-class Blob:
-    """Bytes and their digest."""
-
-    data: bytes
-    digest: str
-
-    @classmethod
-    def fresh(cls, size: int) -> "Blob":
-        """Bytes that no registry has seen: a megabyte of noise, over and over, behind a nonce."""
-        noise = os.urandom(min(size, MB))
-        data = (noise * (size // len(noise) + 1))[:size]
-        return cls(data, "sha256:" + hashlib.sha256(data).hexdigest())
 
 
 def main() -> int:
@@ -137,47 +120,76 @@ def _measure(sides: Sequence[Side], directory: Path) -> None:
     for number in range(ROUNDS):
         for side in sides if number % 2 else sides[::-1]:
             _round(side, f"bench/r{number}")
+    if "proxy" in PHASES:
+        _measure_proxy(sides, directory)
+    _print(*sides)
+
+
+def _measure_proxy(sides: Sequence[Side], directory: Path) -> None:
     with _traefik(sides, directory / "traefik") as ports:
         for number in range(ROUNDS):
             for side, port in zip(sides, ports, strict=True):
                 _through_proxy(side, port, f"bench/proxy{number}")
-    _print(*sides)
 
 
 def _round(side: Side, name: str) -> None:
     head = side.authorisation(name)
-    layers = [Blob.fresh(size) for size in LAYERS]
+    for phase in PHASES:
+        if phase in ROUND:
+            ROUND[phase](side, head, name)
+
+
+def _push_and_pull(side: Side, head: dict[str, str], name: str) -> None:
     total = sum(LAYERS)
     for how, chunked in (("monolithic", False), ("chunked", True)):
-        if chunked:
-            layers = [Blob.fresh(size) for size in LAYERS]
+        layers = [Blob.fresh(size) for size in LAYERS]
         with _measured(side, f"push {how}, MB/s", total):
             for layer in layers:
-                _push(side.port, head, name, layer, chunked=chunked)
+                push(side.port, head, name, layer, chunked=chunked)
         if not chunked:
             side.unlink_blobs()
     for clients in (1, 4):
         with _measured(side, f"pull by {clients}, MB/s", total * clients):
-            _in_threads(clients, lambda _: _pull(side.port, head, name, layers), range(clients))
-    digest = _push_manifest(side.port, head, name, layers)
-    for what, reference in (("tag", "latest"), ("digest", digest)):
-        for method in ("GET", "HEAD"):
-            path = f"/v2/{name}/manifests/{reference}"
-            _keep(side, f"manifest {method} by {what}, 1/s", answers_a_second(side.port, head, method, path))
+            _in_threads(clients, lambda _: pull(side.port, head, name, layers), range(clients))
     side.unlink_blobs()
+
+
+def _manifests(side: Side, head: dict[str, str], name: str) -> None:
+    tags = [f"t{number}" for number in range(CONNECTIONS)]
+    layer = Blob.fresh(1000)
+    push(side.port, head, name, layer, chunked=False)
+    digest = push_manifest(side.port, head, name, [layer], tags)
+    for what, references in (("digest", [digest]), ("one tag", tags[:1]), (f"{len(tags)} tags", tags)):
+        for method in ("GET", "HEAD"):
+            paths = [f"/v2/{name}/manifests/{reference}" for reference in references]
+            _keep(side, f"manifest {method} by {what}, 1/s", answers_a_second(side.port, head, method, paths))
+
+
+def _together(side: Side, head: dict[str, str], name: str) -> None:
     several = [Blob.fresh(20 * MB) for _ in range(TOGETHER)]
     with _measured(side, f"{TOGETHER} pushes at once, MB/s", 20 * MB * TOGETHER):
-        _in_threads(TOGETHER, lambda blob: _push(side.port, head, name, blob, chunked=True), several)
+        _in_threads(TOGETHER, lambda blob: push(side.port, head, name, blob, chunked=True), several)
     side.unlink_blobs()
+
+
+def _small(side: Side, head: dict[str, str], name: str) -> None:
     small = [Blob.fresh(size) for size in SMALL_LAYERS]
     started, cpu = time.perf_counter(), side.cpu_seconds()
-    _in_threads(5, lambda blob: _push(side.port, head, name, blob, chunked=True, ask_first=True), small)
-    _push_manifest(side.port, head, name, small)
+    _in_threads(5, lambda blob: push(side.port, head, name, blob, chunked=True, ask_first=True), small)
+    push_manifest(side.port, head, name, small, ["latest"])
     _keep(side, "200 small layers pushed, layers/s", len(small) / (time.perf_counter() - started))
     _keep_cpu(side, "200 small layers pushed, layers/s", (side.cpu_seconds() - cpu) / len(small) * 1000)
     started = time.perf_counter()
-    _in_threads(5, lambda blob: _pull(side.port, head, name, [blob]), small)
+    _in_threads(5, lambda blob: pull(side.port, head, name, [blob]), small)
     _keep(side, "200 small layers pulled, layers/s", len(small) / (time.perf_counter() - started))
+
+
+ROUND: dict[str, Callable[[Side, dict[str, str], str], None]] = {
+    "blobs": _push_and_pull,
+    "manifests": _manifests,
+    "together": _together,
+    "small": _small,
+}
 
 
 def _through_proxy(side: Side, port: int, name: str) -> None:
@@ -186,77 +198,10 @@ def _through_proxy(side: Side, port: int, name: str) -> None:
     total = sum(len(layer.data) for layer in layers)
     with _measured(side, "push through Traefik, MB/s", total):
         for layer in layers:
-            _push(port, head, name, layer, chunked=True)
+            push(port, head, name, layer, chunked=True)
     with _measured(side, "pull by 4 through Traefik, MB/s", total * 4):
-        _in_threads(4, lambda _: _pull(port, head, name, layers), range(4))
+        _in_threads(4, lambda _: pull(port, head, name, layers), range(4))
     side.unlink_blobs()
-
-
-def _push(port: int, head: dict[str, str], name: str, blob: Blob, *, chunked: bool, ask_first: bool = False) -> None:
-    """As Docker does: POST, one PATCH of unknown length, PUT; or as containerd does: POST, PUT."""
-    connection = HTTPConnection("127.0.0.1", port, blocksize=1 << 20)
-    if ask_first:
-        _call(connection, "HEAD", f"/v2/{name}/blobs/{blob.digest}", head, 404)
-    where = _call(connection, "POST", f"/v2/{name}/blobs/uploads/", head, 202)
-    if chunked:
-        pieces = (memoryview(blob.data)[at : at + CHUNK] for at in range(0, len(blob.data), CHUNK))
-        where = _call(connection, "PATCH", where, head, 202, (bytes(piece) for piece in pieces))
-    path = f"{where}{'&' if '?' in where else '?'}digest={blob.digest}"
-    _call(connection, "PUT", path, head, 201, b"" if chunked else blob.data)
-    connection.close()
-
-
-def _push_manifest(port: int, head: dict[str, str], name: str, layers: Sequence[Blob]) -> str:
-    config = Blob.fresh(1000)
-    _push(port, head, name, config, chunked=False)
-    described = [{"mediaType": LAYER, "digest": each.digest, "size": len(each.data)} for each in layers]
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": {"mediaType": CONFIG, "digest": config.digest, "size": len(config.data)},
-            "layers": described,
-        }
-    ).encode()
-    connection = HTTPConnection("127.0.0.1", port)
-    _call(connection, "PUT", f"/v2/{name}/manifests/latest", {**head, "Content-Type": OCI_MANIFEST}, 201, manifest)
-    connection.close()
-    return "sha256:" + hashlib.sha256(manifest).hexdigest()
-
-
-def _call(
-    connection: HTTPConnection,
-    method: str,
-    path: str,
-    head: dict[str, str],
-    expected: int,
-    body: "bytes | Iterator[bytes] | None" = None,
-) -> str:
-    path = "/" + path.split("/", 3)[3] if path.startswith("http") else path
-    if body is None or isinstance(body, bytes):
-        connection.request(method, path, body=body, headers=head)
-    else:
-        head = {**head, "Transfer-Encoding": "chunked"}
-        connection.request(method, path, body=body, headers=head, encode_chunked=True)
-    answer = connection.getresponse()
-    content = answer.read()
-    if answer.status != expected:
-        raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
-    return answer.headers.get("Location", "")
-
-
-def _pull(port: int, head: dict[str, str], name: str, blobs: Sequence[Blob]) -> None:
-    connection = HTTPConnection("127.0.0.1", port)
-    buffer = bytearray(1 << 20)
-    for blob in blobs:
-        connection.request("GET", f"/v2/{name}/blobs/{blob.digest}", headers=head)
-        answer = connection.getresponse()
-        received = 0
-        while count := answer.readinto(buffer):
-            received += count
-        if answer.status != 200 or received != len(blob.data):
-            raise RuntimeError(f"pulled {received} of {len(blob.data)} bytes, status {answer.status}")
-    connection.close()
 
 
 def _in_threads(count: int, work: Callable, inputs: Sequence) -> None:

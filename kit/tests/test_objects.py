@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,7 @@ async def test_an_upload_in_one_request_appears_at_commit(stores: Stores) -> Non
     store, other = stores
     data = some_bytes(10 * MIB + 3)
     hasher = hashlib.sha256()
+    await store.begin_upload("blobs/u1")
     async with store.open_upload("blobs/u1") as upload:
         async for piece in pieces(data, MIB):
             await upload.append([piece[:100], piece[100:]], hasher)
@@ -198,6 +200,7 @@ async def test_an_upload_in_one_request_appears_at_commit(stores: Stores) -> Non
 async def test_an_upload_goes_on_where_another_replica_left_it(stores: Stores) -> None:
     store, other = stores
     data = some_bytes(6 * MIB + 11)
+    await store.begin_upload("blobs/u2")
     replicas = [store, other]
     cut = [0, 10, 3 * MIB, 3 * MIB + 1, len(data)]
     for number, (start, end) in enumerate(itertools.pairwise(cut)):
@@ -209,12 +212,15 @@ async def test_an_upload_goes_on_where_another_replica_left_it(stores: Stores) -
         assert upload.offset == len(data)
         assert b"".join([piece async for piece in upload.read()]) == data
         stat = await upload.commit()
+        await upload.discard(keep=stat.key)
     assert await read(other, stat.key) == data
     assert [s.key async for s in store.list("")] == [stat.key]
 
 
 async def test_what_was_appended_is_kept_when_the_client_goes_away(stores: Stores) -> None:
     store, other = stores
+
+    await store.begin_upload("blobs/u3")
 
     async def torn() -> None:
         async with store.open_upload("blobs/u3") as upload:
@@ -232,6 +238,7 @@ async def test_what_was_appended_is_kept_when_the_client_goes_away(stores: Store
 
 async def test_the_version_tells_whether_somebody_else_wrote(stores: Stores) -> None:
     store, other = stores
+    await store.begin_upload("blobs/u4")
     async with store.open_upload("blobs/u4") as upload:
         await upload.append([b"one"])
         await upload.flush()
@@ -247,6 +254,7 @@ async def test_the_version_tells_whether_somebody_else_wrote(stores: Stores) -> 
 
 async def test_a_commit_can_be_repeated_by_another_replica(stores: Stores) -> None:
     store, other = stores
+    await store.begin_upload("blobs/u5")
     async with store.open_upload("blobs/u5") as upload:
         await upload.append([b"x" * 100])
         first = await upload.commit()
@@ -259,23 +267,69 @@ async def test_a_commit_can_be_repeated_by_another_replica(stores: Stores) -> No
 
 async def test_an_empty_upload_is_an_empty_object(stores: Stores) -> None:
     store, _ = stores
+    await store.begin_upload("blobs/u6")
     async with store.open_upload("blobs/u6") as upload:
         stat = await upload.commit()
     assert await read(store, stat.key) == b""
 
 
 async def test_a_discarded_upload_leaves_nothing(stores: Stores) -> None:
-    store, _ = stores
+    store, other = stores
+    for key in ("blobs/u7", "blobs/u8"):
+        await store.begin_upload(key)
     async with store.open_upload("blobs/u7") as upload:
         await upload.append([some_bytes(9 * MIB)])
     async with store.open_upload("blobs/u8") as upload:
         await upload.append([b"x"])
         await upload.commit()
-    for key in ("blobs/u7", "blobs/u8", "blobs/never"):
-        await store.discard_upload(key)
+    for key in ("blobs/u7", "blobs/u8"):
+        async with other.open_upload(key) as upload:
+            await upload.discard()
     assert [s.key async for s in store.list("")] == []
-    async with store.open_upload("blobs/u7") as upload:
-        assert upload.offset == 0
+    assert [s.key async for s in store.uploads("")] == []
+    for key in ("blobs/u7", "blobs/u8", "blobs/never"):
+        with pytest.raises(NotFound):
+            async with store.open_upload(key):
+                pass
+
+
+async def test_uploads_under_way_are_listed_until_they_end(stores: Stores) -> None:
+    store, other = stores
+    for key in ("blobs/a/1", "blobs/a/2", "blobs/b/3", "else/4"):
+        await store.begin_upload(key)
+    async with store.open_upload("blobs/a/2") as upload:
+        await upload.append([b"x" * 100])
+    async with store.open_upload("blobs/b/3") as upload:
+        await upload.append([b"y"])
+        stat = await upload.commit()
+        await upload.discard(keep=stat.key)
+    found = {stat.key: stat async for stat in other.uploads("blobs/")}
+    assert set(found) == {"blobs/a/1", "blobs/a/2"}
+    assert found["blobs/a/2"].modified >= found["blobs/a/1"].modified
+    assert await read(other, stat.key) == b"y"
+
+
+async def test_what_dead_writers_left_is_swept(stores: Stores) -> None:
+    store, other = stores
+    held = asyncio.Event()
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield some_bytes(9 * MIB)
+        held.set()
+        await asyncio.Event().wait()
+
+    writer = asyncio.create_task(store.put("k", stuck()))
+    await held.wait()
+    try:
+        assert await other.sweep(datetime(2000, 1, 1, tzinfo=UTC)) == 0, "it may be alive"
+        async with asyncio.timeout(30):
+            while await other.sweep(datetime.now(UTC) + timedelta(hours=1)) == 0:
+                await asyncio.sleep(0.05)  # its first part is on the way
+        assert await other.sweep(datetime.now(UTC) + timedelta(hours=1)) == 0
+    finally:
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+    assert await store.stat("k") is None
 
 
 async def test_many_writers_at_once_each_get_their_own_bytes(stores: Stores) -> None:
@@ -283,6 +337,7 @@ async def test_many_writers_at_once_each_get_their_own_bytes(stores: Stores) -> 
 
     async def one(number: int) -> None:
         data = some_bytes(MIB, number)
+        await store.begin_upload(f"many/{number}")
         async with store.open_upload(f"many/{number}") as upload:
             async for piece in pieces(data, 100_000):
                 await upload.append([piece])

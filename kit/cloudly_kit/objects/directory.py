@@ -6,12 +6,23 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, ParamSpec, Self, TypeVar
 
 from cloudly_kit.errors import NotFound
-from cloudly_kit.objects.directory_upload import DirectoryUpload, open_locked, opened_upload
-from cloudly_kit.objects.disk import disk_errors, find, publish, scan, stat_of, sync_directory, write_all
+from cloudly_kit.objects.directory_upload import DirectoryUpload, begin, opened_upload
+from cloudly_kit.objects.disk import (
+    disk_errors,
+    find,
+    publish,
+    remove,
+    remove_older,
+    scan,
+    stat_of,
+    sync_directory,
+    write_all,
+)
 from cloudly_kit.objects.signing import UrlSigner
 from cloudly_kit.objects.store import CHUNK_BYTES, ObjectStat, checked_key
 
@@ -67,14 +78,21 @@ class DirectoryStore:
         finally:
             os.close(fd)
 
+    async def begin_upload(self, key: str) -> None:
+        """See ObjectStore: the empty file is the record of it."""
+        await self.in_thread(begin, self.path(key, "uploads"), self.root)
+
     def open_upload(self, key: str) -> AbstractAsyncContextManager[DirectoryUpload]:
         """See ObjectStore."""
         return opened_upload(self, checked_key(key))
 
-    async def discard_upload(self, key: str) -> None:
+    def uploads(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """See ObjectStore."""
-        await self.in_thread(self._discard, self.path(key, "uploads"))
-        await self.delete(key)
+        return self._walk(self.root / ".uploads", prefix)
+
+    async def sweep(self, before: datetime) -> int:
+        """See ObjectStore."""
+        return await self.in_thread(remove_older, self.root / ".incoming", before)
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """See ObjectStore."""
@@ -96,16 +114,19 @@ class DirectoryStore:
 
     async def delete(self, key: str) -> None:
         """See ObjectStore."""
-        await self.in_thread(self._remove, self.path(key))
+        await self.in_thread(remove, self.path(key), self.root)
 
-    async def list(self, prefix: str) -> AsyncIterator[ObjectStat]:
+    def list(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """See ObjectStore."""
+        return self._walk(self.root, prefix)
+
+    async def _walk(self, root: Path, prefix: str) -> AsyncIterator[ObjectStat]:
         # Only the directory in which the prefix ends can hold matches; a directory of many files is read in one go.
         parent = prefix.rpartition("/")[0]
         waiting = [checked_key(parent) if parent else ""]
         while waiting:
             directory = waiting.pop()
-            objects, directories = await self.in_thread(scan, self.root, directory)
+            objects, directories = await self.in_thread(scan, root, directory)
             waiting += [d for d in directories if d.startswith(prefix) or prefix.startswith(d + "/")]
             for found in objects:
                 if found.key.startswith(prefix):
@@ -124,8 +145,8 @@ class DirectoryStore:
 
         <root>/
             <key>               a whole object; the slashes of its key are directories
-            .uploads/<key>      an upload that grows; locked (flock) by the request that writes to it
-            .incoming/<random>  a put under way; what is older than a day was left by a crash
+            .uploads/<key>      an upload that grows; locked (flock) by the request that has it open
+            .incoming/<random>  a put under way
             .signing-key        the secret of signed URLs, made by the first process that opens the store
 
         No segment of a key starts with a dot, so none of them can collide.
@@ -172,24 +193,3 @@ class DirectoryStore:
             return os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound("object", key) from None
-
-    def _discard(self, path: Path) -> None:
-        try:
-            fd = open_locked(path)
-        except FileNotFoundError:
-            return
-        try:
-            self._remove(path)
-        finally:
-            os.close(fd)
-
-    def _remove(self, path: Path) -> None:
-        try:
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        sync_directory(path.parent)
-        # Empty directories go too, up to the areas themselves; one that fills again meanwhile is simply not empty.
-        with suppress(OSError):
-            while (path := path.parent) != self.root and path.parent != self.root:
-                path.rmdir()

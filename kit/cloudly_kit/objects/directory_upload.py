@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudly_kit.errors import Conflict
-from cloudly_kit.objects.disk import make_directories, publish, stat_of, sync_directory, write_at
+from cloudly_kit.errors import Conflict, NotFound
+from cloudly_kit.objects.disk import make_directories, publish, remove, stat_of, write_at
 from cloudly_kit.objects.store import CHUNK_BYTES, Hasher, ObjectStat
 
 if TYPE_CHECKING:
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 class DirectoryUpload:
     """See Upload. Held open, and locked, for one request only: between requests there is nothing but the file."""
 
-    def __init__(self, store: "DirectoryStore", key: str, fd: int, *, whole: bool) -> None:
+    def __init__(self, store: "DirectoryStore", key: str, fd: int, *, committed: bool) -> None:
         self.key = key
         self.offset = os.fstat(fd).st_size
+        self.committed = committed
         self._store = store
         self._fd = fd
-        self._whole = whole  # committed before: a replica died between the rename and its own record of it
-        self._dirty = False
 
     @property
     def version(self) -> str:
@@ -33,16 +32,12 @@ class DirectoryUpload:
 
     async def append(self, pieces: Sequence[bytes], hasher: Hasher | None = None) -> None:
         """See Upload."""
-        if self._whole:
+        if self.committed:
             raise Conflict("the upload is committed")
-        self._dirty = True
         self.offset += await self._store.in_thread(self._write, pieces, hasher)
 
     async def flush(self) -> None:
-        """See Upload."""
-        if self._dirty:
-            await self._store.in_thread(self._sync)
-            self._dirty = False
+        """See Upload: other processes see what is written at once."""
 
     async def read(self) -> AsyncIterator[bytes]:
         """See Upload."""
@@ -53,11 +48,21 @@ class DirectoryUpload:
 
     async def commit(self) -> ObjectStat:
         """See Upload."""
-        if not self._whole:
-            source, target = self._store.path(self.key, "uploads"), self._store.path(self.key)
-            await self._store.in_thread(publish, self._fd, source, target, self._store.root)
-            self._whole, self._dirty = True, False
+        if not self.committed:
+            await self._store.in_thread(self._publish)
+            self.committed = True
         return stat_of(self.key, os.fstat(self._fd))
+
+    async def discard(self, keep: str = "") -> None:
+        """See Upload."""
+        if keep != self.key:
+            path = self._store.path(self.key, "objects" if self.committed else "uploads")
+            await self._store.in_thread(remove, path, self._store.root)
+
+    def _publish(self) -> None:
+        # The object is as old as its commit, however long the bytes have waited: that is what cleanups go by.
+        os.utime(self._fd)
+        publish(self._fd, self._store.path(self.key, "uploads"), self._store.path(self.key), self._store.root)
 
     def _write(self, pieces: Sequence[bytes], hasher: Hasher | None) -> int:
         if hasher is not None:
@@ -66,30 +71,37 @@ class DirectoryUpload:
         write_at(self._fd, pieces, self.offset)
         return sum(map(len, pieces))
 
-    def _sync(self) -> None:
-        os.fsync(self._fd)
-        sync_directory(self._store.path(self.key, "uploads").parent)
-
 
 @asynccontextmanager
 async def opened_upload(store: "DirectoryStore", key: str) -> AsyncIterator[DirectoryUpload]:
-    """Open and lock the file of an upload, making it where it is missing; the lock ends with the block."""
-    fd, whole = await store.in_thread(_open, store, key)
+    """Open and lock the file of an upload; the lock ends with the block."""
+    fd, committed = await store.in_thread(_open, store, key)
     try:
-        yield DirectoryUpload(store, key, fd, whole=whole)
+        yield DirectoryUpload(store, key, fd, committed=committed)
     finally:
         os.close(fd)
 
 
-def open_locked(path: Path, *, create: bool = False) -> int:
+def begin(path: Path, root: Path) -> None:
+    """Make the empty file of an upload."""
+    for _ in range(5):
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            return
+        except FileNotFoundError:  # no directory yet, or a discard beside us took the empty one away
+            make_directories(path.parent, root)
+    raise Conflict("the directory of the upload keeps disappearing")
+
+
+def _open_locked(path: Path) -> int:
     """Open the file and lock it against other requests, here or in another process.
 
     Raises:
         Conflict: another request holds it.
-        FileNotFoundError: it is not there and should not be created.
+        FileNotFoundError: it is not there.
     """
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(fd).st_ino == os.stat(path).st_ino:
@@ -98,24 +110,17 @@ def open_locked(path: Path, *, create: bool = False) -> int:
             os.close(fd)
             raise Conflict("another request is writing to this upload") from None
         except FileNotFoundError:
-            pass  # committed or discarded between open and lock: look again
+            pass  # committed or discarded between open and lock: the next open says so
         os.close(fd)
 
 
 def _open(store: "DirectoryStore", key: str) -> tuple[int, bool]:
-    path = store.path(key, "uploads")
+    # In the order in which a commit moves it, so that it is in one of the two places when we look.
     try:
-        return open_locked(path), False
+        return _open_locked(store.path(key, "uploads")), False
     except FileNotFoundError:
         pass
     try:
-        return os.open(store.path(key), os.O_RDONLY | os.O_CLOEXEC), True
+        return _open_locked(store.path(key)), True
     except FileNotFoundError:
-        pass
-    for _ in range(5):
-        make_directories(path.parent, store.root)
-        try:
-            return open_locked(path, create=True), False
-        except FileNotFoundError:
-            continue  # a discard beside us took the empty directory away
-    raise Conflict("the directory of the upload keeps disappearing")
+        raise NotFound("upload", key) from None

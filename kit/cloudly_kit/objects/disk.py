@@ -121,3 +121,28 @@ def find(path: Path, key: str) -> ObjectStat | None:
 def stat_of(key: str, found: os.stat_result) -> ObjectStat:
     """What the file system says, in our words."""
     return ObjectStat(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def remove(path: Path, root: Path) -> None:
+    """Remove a file below `root`, if it is there, and the directories that it leaves empty."""
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    sync_directory(path.parent)
+    # Up to the areas themselves; a directory that fills again meanwhile is simply not empty.
+    with suppress(OSError):
+        while (path := path.parent) != root and path.parent != root:
+            path.rmdir()
+
+
+def remove_older(directory: Path, before: datetime) -> int:
+    """Remove the files in one directory that were last written before then; how many."""
+    removed = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # published or removed while we look
+                if entry.stat().st_mtime < before.timestamp():
+                    os.unlink(entry.path)
+                    removed += 1
+    return removed

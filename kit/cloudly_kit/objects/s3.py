@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudly_kit.config import ServiceSettings
 from cloudly_kit.errors import NotFound, Unavailable
-from cloudly_kit.objects.s3_upload import PartWriter, S3Upload
+from cloudly_kit.objects.s3_upload import PartWriter, S3Upload, marker_of
 from cloudly_kit.objects.store import CHUNK_BYTES, ObjectStat, checked_key
 
 _READ_ATTEMPTS = 4
@@ -90,18 +90,35 @@ class S3Store:
             await writer.abort()
             raise
 
+    async def begin_upload(self, key: str) -> None:
+        """See ObjectStore."""
+        await self.call("put_object", Key=marker_of(checked_key(key)), Body=b"")
+
     def open_upload(self, key: str) -> AbstractAsyncContextManager[S3Upload]:
         """See ObjectStore. S3 has no locks: of two requests at once, only the segments of one will count."""
         return self._opened(checked_key(key))
 
-    async def discard_upload(self, key: str) -> None:
+    async def uploads(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """See ObjectStore."""
-        prefix = checked_key(key) + "/"
-        unfinished = await self.call("list_multipart_uploads", Prefix=prefix)
-        for upload in unfinished.get("Uploads", []):
-            await self.abort_parts(upload["Key"], upload["UploadId"])
-        async for segment in self.list(prefix):
-            await self.delete(segment.key)
+        async for found in self.list(prefix):
+            if found.key == marker_of(found.key.rpartition("/")[0]):
+                key = found.key.rpartition("/")[0]
+                newest = max([segment.modified async for segment in self.list(key + "/")], default=found.modified)
+                yield ObjectStat(key, 0, newest)
+
+    async def sweep(self, before: datetime) -> int:
+        """See ObjectStore: parts are in no list of objects, but cost as much."""
+        aborted = 0
+        position: dict[str, str] = {}
+        while True:
+            page = await self.call("list_multipart_uploads", **position)
+            for unfinished in page.get("Uploads", []):
+                if unfinished["Initiated"] < before:
+                    await self.abort_parts(unfinished["Key"], unfinished["UploadId"])
+                    aborted += 1
+            if not page.get("IsTruncated"):
+                return aborted
+            position = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """See ObjectStore. A connection that breaks is taken up where it broke."""

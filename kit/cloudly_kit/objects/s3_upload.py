@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cloudly_kit.errors import NotFound
 from cloudly_kit.ids import new_id
 from cloudly_kit.objects.store import Hasher, ObjectStat
 
@@ -91,24 +92,30 @@ class PartWriter:
 class S3Upload:
     """See Upload. Objects in S3 cannot grow, so each request that appends writes a segment of its own:
 
+    <key>/begun                             while it is under way
     <key>/<offset, 16 hex digits>-<random>
 
     A segment appears whole and is never written again, so what one replica has hashed no other can change. Mostly one
     segment holds everything, and it is the object; only a client that uploads in many requests has them joined at the end.
     """
 
-    def __init__(self, store: "S3Store", key: str, segments: list[ObjectStat]) -> None:
+    def __init__(self, store: "S3Store", key: str, segments: list[ObjectStat], written: set[str]) -> None:
         self.key = key
         self._store = store
         self._segments = segments
+        self._written = written  # also segments that do not count
         self.offset = sum(s.size for s in segments)
+        self.committed = False
         self._writer: PartWriter | None = None
 
     @classmethod
     async def found(cls, store: "S3Store", key: str) -> "S3Upload":
-        """The upload as the bucket holds it: from offset 0 on, of rivals at one offset the longest."""
+        """The upload as the bucket holds it: from offset 0 on, of rivals at one offset the longest. Raises NotFound."""
         best: dict[int, ObjectStat] = {}
-        async for segment in store.list(key + "/"):
+        written = {segment.key: segment async for segment in store.list(key + "/")}
+        if written.pop(marker_of(key), None) is None:
+            raise NotFound("upload", key)
+        for segment in written.values():
             offset = int(segment.key[len(key) + 1 :].partition("-")[0], 16)
             known = best.get(offset)
             if known is None or (segment.size, segment.key) > (known.size, known.key):
@@ -118,7 +125,7 @@ class S3Upload:
         while (step := best.get(offset)) is not None and step.size:
             chain.append(step)
             offset += step.size
-        return cls(store, key, chain)
+        return cls(store, key, chain, set(written))
 
     @property
     def version(self) -> str:
@@ -158,13 +165,25 @@ class S3Upload:
         """See Upload."""
         await self.flush()
         if len(self._segments) != 1:
-            parts, self._segments = self._segments, [await self._store.put(self._segment_key(0), self.read())]
-            for part in parts:
-                await self._store.delete(part.key)
+            # The parts stay until the upload ends: a replica that dies here is followed by one that joins them again.
+            self._segments = [await self._store.put(self._segment_key(0), self.read())]
         return self._segments[0]
 
+    async def discard(self, keep: str = "") -> None:
+        """See Upload. Parts of a write under way are left to its own end, or to `ObjectStore.sweep`."""
+        for key in self._written - {keep}:
+            await self._store.delete(key)
+        await self._store.delete(marker_of(self.key))
+
     def _segment_key(self, offset: int) -> str:
-        return f"{self.key}/{offset:016x}-{new_id()}"
+        key = f"{self.key}/{offset:016x}-{new_id()}"
+        self._written.add(key)
+        return key
+
+
+def marker_of(key: str) -> str:
+    """The empty object that says that there is an upload."""
+    return f"{key}/begun"
 
 
 def _hash(pieces: Sequence[bytes], hasher: Hasher) -> None:

@@ -51,6 +51,8 @@ class Upload(Protocol):
     key: str
     offset: int
     """Bytes taken so far."""
+    committed: bool
+    """Whether an earlier request has committed it, as far as the store can tell."""
 
     @property
     def version(self) -> str:
@@ -60,7 +62,10 @@ class Upload(Protocol):
         """Write behind what is there; `hasher` takes the same bytes in, in the same trip to a thread."""
 
     async def flush(self) -> None:
-        """Return when all that was appended would survive a power cut."""
+        """Return when any replica would go on behind all that was appended.
+
+        Processes may die then; only a commit also survives a power cut.
+        """
 
     def read(self) -> AsyncIterator[bytes]:
         """What is stored, from its beginning (flush first): a replica that goes on hashes this."""
@@ -68,9 +73,12 @@ class Upload(Protocol):
     async def commit(self) -> ObjectStat:
         """Finish: the answer's key is where the object is from now on, and no other writer can ever touch it.
 
-        The key is the upload's own, or begins with it and a slash on stores that cannot rename. Committing again
-        answers the same.
+        The key is the upload's own, or begins with it and a slash on stores that cannot rename. Durable on return.
+        Committing again answers the same.
         """
+
+    async def discard(self, keep: str = "") -> None:
+        """End it: nothing is left of it but the object `keep`, if that is what a commit answered."""
 
 
 class ObjectStore(Protocol):
@@ -88,19 +96,22 @@ class ObjectStore(Protocol):
     async def put(self, key: str, body: bytes | AsyncIterator[bytes]) -> ObjectStat:
         """Store an object, replacing one of that key; readers see the old or the new one, whole. Durable on return."""
 
+    async def begin_upload(self, key: str) -> None:
+        """Begin an upload under a new key: from now on it can be opened, until it is discarded."""
+
     def open_upload(self, key: str) -> AbstractAsyncContextManager[Upload]:
-        """Begin an upload, or go on with one wherever it was left. On leaving, what was appended is kept.
+        """Go on with an upload wherever it was left. On leaving, what was appended is kept.
 
         Raises:
-            Conflict: another request is writing to it (stores that can tell).
+            NotFound: it was never begun, or is discarded.
+            Conflict: another request has it open (stores that can tell).
         """
 
-    async def discard_upload(self, key: str) -> None:
-        """Forget an upload and all its bytes, committed or not. Nothing happens when there is none.
+    def uploads(self, prefix: str) -> AsyncIterator[ObjectStat]:
+        """Uploads under way whose keys begin with `prefix`; `modified` says when bytes last came."""
 
-        Raises:
-            Conflict: another request is writing to it.
-        """
+    async def sweep(self, before: datetime) -> int:
+        """Remove what writes that died before then have left in places that nothing else looks at; how many."""
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start` up to, not including, `end`."""

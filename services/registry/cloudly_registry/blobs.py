@@ -3,9 +3,9 @@
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.objects import ObjectStat, ObjectStore
 from cloudly_kit.store import Session
-from cloudly_kit.store.documents import now
 
-from cloudly_registry.documents import Blob, Link, UploadDocument
+from cloudly_registry.blob_records import BlobRecords
+from cloudly_registry.documents import Blob, Link
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.store import RegistryStore
@@ -20,6 +20,7 @@ class Blobs:
         self._store = store
         self._objects = objects
         self._quarantine = quarantine
+        self._records = BlobRecords(store, objects)
 
     async def get(self, image_id: str, digest: str) -> Link:
         """Where a repository's blob is. Raises BlobUnknown."""
@@ -49,28 +50,13 @@ class Blobs:
             return b""
         return b"".join([piece async for piece in self._objects.get(link.key, 0, min(limit, link.size))])
 
-    async def record(self, upload: UploadDocument, digest: str, stored: ObjectStat) -> Blob:
-        """Let the repository of a finished upload read what was uploaded: from here on it is visible."""
-        known = await self._store.blob(digest)
-        found = await self._objects.stat(known.key) if known else None
-        intact = known is not None and found is not None and found.size == stored.size
+    async def record(self, image_id: str, digest: str, stored: ObjectStat) -> Blob:
+        """Let the repository of a finished upload read what was uploaded: from here on it is visible.
 
-        async def work(session: Session) -> Blob:
-            blob = await self._store.blob(digest, session)
-            # Its object may be lost; then this push heals it. What another push has recorded meanwhile is good.
-            if blob is None or (known is not None and blob.key == known.key and not intact):
-                blob = Blob(id=digest, key=stored.key, size=stored.size, create_time=now())
-            await self._store.put_blob(blob, session)
-            await self._store.put_link(upload.image_id, blob, session)
-            await self._store.uploads.delete(upload.id, session=session)
-            crashpoint("registry.blob.before_commit")
-            return blob
-
-        blob = await self._store.transaction(work)
+        The blob's object is `stored`, or one of the same bytes that was here before; then `stored` is not needed.
+        """
+        blob = await self._records.record(image_id, digest, stored)
         crashpoint("registry.blob.after_commit")
-        if blob.key != stored.key:
-            # The same bytes were here already; a crash before this line leaves an object that upload-cleanup finds.
-            await self._objects.delete(stored.key)
         return blob
 
     async def mount(self, image_id: str, source_image_id: str, digest: str) -> bool:

@@ -9,12 +9,11 @@ from cloudly_kit.store.documents import now
 
 from cloudly_registry.blobs import PREFIX
 from cloudly_registry.collector_store import CollectorStore
-from cloudly_registry.errors import UploadInvalid
+from cloudly_registry.errors import UploadInvalid, UploadUnknown
 from cloudly_registry.store import RegistryStore
-from cloudly_registry.uploads import Uploads
+from cloudly_registry.uploads import BlobUpload, Uploads
 
 Report = Callable[[int, str], Awaitable[None]]
-_BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,20 @@ class Cleanup:
         rows = await self.deleted_images()
         await report(uploads + rows, "deleted images")
         objects, freed = await self.unreferenced_objects(report)
-        return {"uploads": uploads, "images": rows, "objects": objects, "bytes": freed}
+        parts = await self.objects.sweep(now() - self.keep)
+        return {"uploads": uploads, "images": rows, "objects": objects, "bytes": freed, "parts": parts}
 
     async def idle_uploads(self) -> int:
         """Cancel uploads that were left alone; how many."""
         cancelled = 0
-        while batch := await self.store.idle_uploads(now() - self.keep, _BATCH):
-            before = cancelled
-            for upload in batch:
-                # A commit whose process died before it was recorded is an upload too: its object is not a blob yet.
-                if await self._cancelled(upload.id):
-                    cancelled += 1
-            if cancelled == before:
-                break  # all of them are being written to at this moment
+        async for found in self.objects.uploads(PREFIX):
+            if self._is_recent(found.modified):
+                continue
+            try:
+                await self.uploads.cancel(BlobUpload.of_key(found.key))
+            except (UploadUnknown, UploadInvalid):
+                continue  # it ended meanwhile, or is being written to at this moment
+            cancelled += 1
         return cancelled
 
     async def deleted_images(self) -> int:
@@ -60,32 +60,20 @@ class Cleanup:
     async def unreferenced_objects(self, report: Report) -> tuple[int, int]:
         """Delete objects that are no blob and no upload; how many, and their bytes."""
         seen = deleted = freed = 0
+        # An upload ends after its blob is recorded; one that begins from here on has only recent objects.
+        under_way = {upload.key async for upload in self.objects.uploads(PREFIX)}
         async for found in self.objects.list(PREFIX):
             seen += 1
             if seen % 1000 == 0:
                 await report(seen, "objects")
-            if self._is_recent(found.modified) or await self._is_referenced(found.key):
+            if self._is_recent(found.modified) or found.key.rpartition("/")[0] in under_way:
+                continue
+            if await self.store.blob_of_object(found.key) is not None:
                 continue
             await self.objects.delete(found.key)
             deleted += 1
             freed += found.size
         return deleted, freed
 
-    async def _cancelled(self, upload_id: str) -> bool:
-        upload = await self.store.uploads.find(upload_id)
-        if upload is None:
-            return False
-        try:
-            await self.uploads.cancel(upload)
-        except UploadInvalid:
-            return False
-        return True
-
     def _is_recent(self, modified: datetime) -> bool:
         return modified > now() - self.keep
-
-    async def _is_referenced(self, key: str) -> bool:
-        if await self.store.blob_of_object(key) is not None:
-            return True
-        upload_id = key.removeprefix(PREFIX).split("/")[1]
-        return await self.store.uploads.find(upload_id) is not None

@@ -54,16 +54,6 @@ class PinDocument(Document):
     revision: int = 0
 
 
-class UploadDocument(Document):
-    """A blob upload under way; its update time says when a client last went on with it."""
-
-    image_id: str
-    object_key: str
-    started_by: str
-    algorithm: str = "sha256"
-    """What the client said that its digest will be of; only a saving, the digest itself decides."""
-
-
 class Row(BaseModel):
     """The base of what is kept under an id that says everything."""
 

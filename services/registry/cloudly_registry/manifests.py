@@ -237,11 +237,9 @@ class Manifests:
 
     async def _new_blob_bytes(self, image_id: str, manifest: Manifest, session: Session) -> int:
         """Bytes of blobs that no other manifest of the repository refers to yet."""
-        total = 0
-        for digest, size in {blob.digest: blob.size for blob in manifest.blobs}.items():
-            if not await self._store.refers_to(image_id, digest, session):
-                total += size
-        return total
+        sizes = {blob.digest: blob.size for blob in manifest.blobs}
+        known = await self._store.referred_to(image_id, sizes, session)
+        return sum(size for digest, size in sizes.items() if digest not in known)
 
     async def _move_tag(
         self, image: ImageDocument, tag: str, row: ManifestRow, pushed_by: str, session: Session

@@ -2,7 +2,6 @@
 
     images      one document a repository, with its newest versions (watched, listed, what people see)
     pins        per cluster, the digests that must stay
-    uploads     blob uploads under way
     blobs       digest -> object in the store and size; shared by all repositories
     links       <image>/<digest>: the repository may read the blob
     manifests   <image>/<digest>: the repository has the manifest; what it refers to
@@ -15,12 +14,11 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
 from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
 from cloudly_kit.ids import new_etag
-from cloudly_kit.store import Collection, Database, Index, Session
+from cloudly_kit.store import Collection, Database, Index, Session, write_rows
 
 from cloudly_registry.documents import (
     Blob,
@@ -30,7 +28,6 @@ from cloudly_registry.documents import (
     PinDocument,
     Row,
     TagRow,
-    UploadDocument,
     Version,
 )
 from cloudly_registry.quarantine_store import QuarantineStore
@@ -56,14 +53,11 @@ class RegistryStore:
             filterable=["name", "repository", "workload_id"],
         )
         self.pins = Collection(database, "pins", PinDocument, kind="pins", indexes=[Index("scope", "digests")])
-        self.uploads = Collection(
-            database, "uploads", UploadDocument, kind="upload", indexes=[Index("scope", "update_time")]
-        )
         self.quarantine = QuarantineStore(database)
 
     async def ensure(self) -> None:
         """Make the indexes."""
-        for collection in (self.images, self.pins, self.uploads):
+        for collection in (self.images, self.pins):
             await collection.ensure()
         await self.quarantine.ensure()
         for name, fields in (
@@ -120,14 +114,6 @@ class RegistryStore:
                 return found.id
         return ""
 
-    # -- uploads --------------------------------------------------------------------------------------------------
-
-    async def idle_uploads(self, before: datetime, limit: int) -> list[UploadDocument]:
-        """Uploads that nobody went on with since `before`."""
-        query = {"scope": "-", "live": True, "update_time": {"$lt": before}}
-        cursor = self.database.raw("uploads").find(query).sort("update_time", 1).limit(limit)
-        return [UploadDocument.model_validate(raw) async for raw in cursor]
-
     # -- blobs and links ------------------------------------------------------------------------------------------
 
     async def blob(self, digest: str, session: Session | None = None) -> Blob | None:
@@ -140,6 +126,25 @@ class RegistryStore:
         raw = await self.database.raw("blobs").find_one({"key": key})
         return None if raw is None else Blob.model_validate(raw)
 
+    async def blob_of_upload(self, key: str) -> Blob | None:
+        """The blob whose bytes came by the upload with this key."""
+        below = {"$gte": f"{key}/", "$lt": f"{key}0"}  # 0 follows / in ASCII
+        raw = await self.database.raw("blobs").find_one({"key": key})
+        raw = raw or await self.database.raw("blobs").find_one({"key": below})
+        return None if raw is None else Blob.model_validate(raw)
+
+    async def blobs(self, digests: Iterable[str], session: Session) -> dict[str, Blob]:
+        """Those of these blobs that are known, by digest."""
+        rows = self.database.raw("blobs").find({"_id": {"$in": list(digests)}}, session=session.raw)
+        return {raw["_id"]: Blob.model_validate(raw) async for raw in rows}
+
+    async def write_blobs(self, blobs: Iterable[Blob], links: Iterable[tuple[str, Blob]], session: Session) -> None:
+        """Store blobs and their links into images, given as (image id, blob), in few round trips."""
+        touched = [blob.model_copy(update={"touch": new_etag()}) for blob in blobs]
+        await write_rows(self.database.raw("blobs"), [b.model_dump(by_alias=True) for b in touched], session)
+        rows = [_link(image_id, blob).model_dump(by_alias=True) for image_id, blob in links]
+        await write_rows(self.database.raw("links"), rows, session)
+
     async def put_blob(self, blob: Blob, session: Session) -> None:
         """Store or replace, so that it meets a collector that is deleting it."""
         await self._put("blobs", blob.model_copy(update={"touch": new_etag()}), session)
@@ -151,8 +156,7 @@ class RegistryStore:
 
     async def put_link(self, image_id: str, blob: Blob, session: Session) -> None:
         """Let a repository read a blob."""
-        link = Link(id=f"{image_id}/{blob.id}", image_id=image_id, digest=blob.id, key=blob.key, size=blob.size)
-        await self._put("links", link, session)
+        await self._put("links", _link(image_id, blob), session)
 
     async def delete_link(self, image_id: str, digest: str, session: Session) -> None:
         """Take a blob out of a repository."""
@@ -235,6 +239,23 @@ class RegistryStore:
         query = {"image_id": image_id, "references": digest}
         return [row["digest"] async for row in self.database.raw("manifests").find(query, {"digest": 1})]
 
+    async def referred_to(self, image_id: str, digests: Iterable[str], session: Session) -> set[str]:
+        """Those of these digests that some manifest of the repository refers to.
+
+        Mostly one earlier version refers to all that are known, and none to the others: that takes two round trips.
+        """
+        waiting = set(digests)
+        found: set[str] = set()
+        rows = self.database.raw("manifests")
+        while waiting:
+            asked = list(waiting)[:_BATCH]
+            query = {"image_id": image_id, "references": {"$in": asked}}
+            raw = await rows.find_one(query, {"references": 1}, session=session.raw)
+            known = waiting.intersection(raw["references"]) if raw else set()
+            found |= known
+            waiting -= known or set(asked)
+        return found
+
     async def referrers(self, image_id: str, subject: str, last: str, limit: int) -> list[ManifestRow]:
         """Manifests whose subject is `subject`, by digest, after the digest `last`."""
         query = {"image_id": image_id, "subject": subject, "_id": {"$gt": f"{image_id}/{last}"}}
@@ -252,6 +273,11 @@ class RegistryStore:
         """What a tag points to."""
         raw = await self._find("tags", f"{image_id}/{tag}", session)
         return None if raw is None else TagRow.model_validate(raw)
+
+    async def tags_by_id(self, ids: Iterable[str]) -> dict[str, TagRow]:
+        """Those of these tags (`<image>/<tag>`) that there are."""
+        rows = self.database.raw("tags").find({"_id": {"$in": list(ids)}})
+        return {raw["_id"]: TagRow.model_validate(raw) async for raw in rows}
 
     async def tags_after(self, image_id: str, last: str, limit: int) -> list[str]:
         """Tags in ASCII order."""
@@ -285,6 +311,10 @@ class RegistryStore:
         await self.database.raw(collection).replace_one(
             {"_id": row.id}, row.model_dump(by_alias=True), upsert=True, session=session.raw
         )
+
+
+def _link(image_id: str, blob: Blob) -> Link:
+    return Link(id=f"{image_id}/{blob.id}", image_id=image_id, digest=blob.id, key=blob.key, size=blob.size)
 
 
 def _driver(session: Session | None) -> Any:

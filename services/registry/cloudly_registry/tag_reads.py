@@ -1,9 +1,11 @@
-"""Reading tags: many requests for one tag at once share a read, as when all nodes pull what was just deployed."""
+"""Reading tags: requests that come while a read runs share the next one, whichever tags they ask for."""
 
 import asyncio
 
 from cloudly_registry.documents import TagRow
 from cloudly_registry.store import RegistryStore
+
+_AT_ONCE = 100
 
 
 class TagReads:
@@ -11,25 +13,32 @@ class TagReads:
 
     def __init__(self, store: RegistryStore) -> None:
         self._store = store
-        self._waiting: dict[str, asyncio.Task[TagRow | None]] = {}
-        self._running: dict[str, asyncio.Task[TagRow | None]] = {}
+        self._waiting: dict[str, asyncio.Future[TagRow | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
 
     async def read(self, image_id: str, tag: str) -> TagRow | None:
         """What a tag points to."""
         key = f"{image_id}/{tag}"
-        task = self._waiting.get(key)
-        if task is None:
-            task = asyncio.create_task(self._after_running(key, image_id, tag), name="tag-read")
-            self._waiting[key] = task
-        return await asyncio.shield(task)
+        found = self._waiting.get(key)
+        if found is None:
+            found = self._waiting[key] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read(), name="tag-reads")
+        return await asyncio.shield(found)
 
-    async def _after_running(self, key: str, image_id: str, tag: str) -> TagRow | None:
-        before = self._running.get(key)
-        if before is not None:
-            await asyncio.wait([before])
-        # From here on nobody joins: the next request waits for the next read.
-        self._running[key] = self._waiting.pop(key)
+    async def _read(self) -> None:
         try:
-            return await self._store.tag(image_id, tag)
+            while self._waiting:
+                asked = {key: self._waiting.pop(key) for key in list(self._waiting)[:_AT_ONCE]}
+                try:
+                    rows = await self._store.tags_by_id(asked)
+                except Exception as error:  # noqa: BLE001 - all who wait are told
+                    for found in asked.values():
+                        found.set_exception(error)
+                    continue
+                for key, found in asked.items():
+                    found.set_result(rows.get(key))
         finally:
-            del self._running[key]
+            self._reading = None
+            for found in self._waiting.values():
+                found.cancel()

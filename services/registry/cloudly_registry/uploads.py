@@ -1,22 +1,23 @@
 """Blob uploads: bytes that arrive in one request or many, at one replica or several, until their digest is told.
 
-The object store keeps the bytes, Mongo keeps that there is an upload, this process keeps at most a hash that saves
-reading again what it has seen already. A hash is good only for exactly the bytes it has seen (`Upload.version`).
+The object store keeps the bytes and that there is an upload at all, under a key that holds the repository and an id
+that nobody can guess; this process keeps at most a hash that saves reading again what it has seen already. A hash is
+good only for exactly the bytes it has seen (`Upload.version`). Mongo learns of what is whole.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import Conflict, NotFound
 from cloudly_kit.ids import new_id
 from cloudly_kit.objects import ObjectStore, Upload
-from cloudly_kit.store.documents import now
 
 from cloudly_registry.blobs import PREFIX, Blobs
-from cloudly_registry.documents import Blob, UploadDocument
+from cloudly_registry.documents import Blob
 from cloudly_registry.errors import DigestInvalid, RangeInvalid, UploadInvalid, UploadUnknown
 from cloudly_registry.references import Hash, algorithm_of, new_hash
 from cloudly_registry.store import RegistryStore
@@ -24,8 +25,34 @@ from cloudly_registry.store import RegistryStore
 Pieces = AsyncIterator[Sequence[bytes]]
 
 _REMEMBERED = 1000
-_TOUCH_SECONDS = 600
-"""An upload's time is moved on at most so often: one write a request would cost more than it tells."""
+_ID = re.compile(r"[a-z2-7]{20}(-sha512)?")
+_OTHER = "-sha512"
+
+
+@dataclass(frozen=True)
+class BlobUpload:
+    """Where an upload is. The algorithm is what the client said that its digest will be of: only a saving, the digest
+    itself decides.
+    """
+
+    image_id: str
+    id: str
+
+    @classmethod
+    def of_key(cls, key: str) -> "BlobUpload":
+        """The upload whose bytes are under this key."""
+        image_id, _, id = key.removeprefix(PREFIX).partition("/")
+        return cls(image_id, id)
+
+    @property
+    def object_key(self) -> str:
+        """Where the object store has it."""
+        return f"{PREFIX}{self.image_id}/{self.id}"
+
+    @property
+    def algorithm(self) -> str:
+        """`sha256` or `sha512`."""
+        return "sha512" if self.id.endswith(_OTHER) else "sha256"
 
 
 @dataclass
@@ -46,30 +73,28 @@ class Uploads:
         self._blobs = blobs
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
-    async def start(self, image_id: str, started_by: str, algorithm: str = "sha256") -> UploadDocument:
-        """Begin an upload; the record comes before the first byte, so that no byte is ever without one."""
-        id = new_id()
-        key = f"{PREFIX}{id[:2]}/{id}"
-        document = UploadDocument(id=id, image_id=image_id, object_key=key, started_by=started_by, algorithm=algorithm)
-        created, _ = await self._store.uploads.insert(document)
-        return created
+    async def start(self, image_id: str, algorithm: str = "sha256") -> BlobUpload:
+        """Begin an upload."""
+        upload = BlobUpload(image_id, new_id() + (_OTHER if algorithm == "sha512" else ""))
+        await self._objects.begin_upload(upload.object_key)
+        return upload
 
-    async def get(self, image_id: str, upload_id: str) -> UploadDocument:
-        """An upload of this repository. Raises UploadUnknown."""
-        found = await self._store.uploads.find(upload_id)
-        if found is None or found.image_id != image_id:
+    def get(self, image_id: str, upload_id: str) -> BlobUpload:
+        """An upload of this repository, if there is one: whatever is done with it tells. Raises UploadUnknown."""
+        if not image_id or not _ID.fullmatch(upload_id):
             raise UploadUnknown(upload_id)
-        return found
+        return BlobUpload(image_id, upload_id)
 
-    async def offset(self, upload: UploadDocument) -> int:
+    async def offset(self, upload: BlobUpload) -> int:
         """How many bytes it holds."""
         async with self._opened(upload) as stored:
             return stored.offset
 
-    async def append(self, upload: UploadDocument, start: int | None, pieces: Pieces) -> int:
-        """Add bytes, which begin at `start` (None: wherever it stands); how many bytes it holds then, durably.
+    async def append(self, upload: BlobUpload, start: int | None, pieces: Pieces) -> int:
+        """Add bytes, which begin at `start` (None: wherever it stands); how many bytes it holds then.
 
         Raises:
+            UploadUnknown: there is no such upload.
             RangeInvalid: it stands elsewhere.
             UploadInvalid: another request is writing to it.
         """
@@ -77,48 +102,52 @@ class Uploads:
             _check_start(stored, start)
             await self._take(upload, stored, upload.algorithm, pieces)
             crashpoint("registry.upload.after_append")
-        await self._touch(upload)
         return stored.offset
 
-    async def finish(self, upload: UploadDocument, digest: str, start: int | None, pieces: Pieces) -> Blob:
+    async def finish(self, upload: BlobUpload, digest: str, start: int | None, pieces: Pieces) -> Blob:
         """Add the last bytes, check the whole against its digest, and make it a blob of the repository.
 
         Raises:
-            RangeInvalid, UploadInvalid: as `append`.
+            UploadUnknown, RangeInvalid, UploadInvalid: as `append`.
             DigestInvalid: it is something else; the upload is gone then.
         """
         async with self._opened(upload) as stored:
             _check_start(stored, start)
             seen = await self._take(upload, stored, algorithm_of(digest), pieces)
             matches = f"{seen.algorithm}:{seen.hasher.hexdigest()}" == digest
-            if matches:
-                crashpoint("registry.upload.before_object")
-                whole = await stored.commit()
-                crashpoint("registry.upload.after_object")
-        self._seen.pop(upload.id, None)
-        if not matches:
-            await self.cancel(upload)
-            raise DigestInvalid("provided digest did not match uploaded content", {"digest": digest})
-        return await self._blobs.record(upload, digest, whole)
+            self._seen.pop(upload.id, None)
+            if not matches:
+                await stored.discard()
+                raise DigestInvalid("provided digest did not match uploaded content", {"digest": digest})
+            crashpoint("registry.upload.before_object")
+            whole = await stored.commit()
+            crashpoint("registry.upload.after_object")
+            # Open, and so locked where there are locks, until it is recorded: a cancel beside us would take its bytes.
+            blob = await self._blobs.record(upload.image_id, digest, whole)
+            await stored.discard(keep=blob.key)
+            return blob
 
-    async def cancel(self, upload: UploadDocument) -> None:
-        """Forget an upload and its bytes. Raises UploadInvalid when another request is writing to it."""
-        self._seen.pop(upload.id, None)
-        try:
-            await self._objects.discard_upload(upload.object_key)
-            await self._store.uploads.delete(upload.id)
-        except Conflict as error:
-            raise UploadInvalid(error.message, status=409) from error
-        except NotFound:
-            pass  # cancelled twice at once
+    async def cancel(self, upload: BlobUpload) -> None:
+        """Forget an upload and its bytes, unless they are a blob by now.
 
-    async def _take(self, upload: UploadDocument, stored: Upload, algorithm: str, pieces: Pieces) -> _Seen:
+        Raises:
+            UploadUnknown: there is none.
+            UploadInvalid: another request is writing to it.
+        """
+        self._seen.pop(upload.id, None)
+        async with self._opened(upload) as stored:
+            blob = await self._store.blob_of_upload(upload.object_key)
+            await stored.discard(keep=blob.key if blob else "")
+
+    async def _take(self, upload: BlobUpload, stored: Upload, algorithm: str, pieces: Pieces) -> _Seen:
         seen = self._seen.pop(upload.id, None)
         if seen is None or seen.version != stored.version or seen.algorithm != algorithm:
             seen = _Seen(new_hash(algorithm), algorithm, "")
             async for piece in stored.read():
                 seen.hasher.update(piece)
         async for batch in pieces:
+            if stored.committed:  # by a request whose process died before it could say so
+                raise UploadInvalid("the upload is whole: only its digest can come now", status=409)
             await stored.append(batch, seen.hasher)
         await stored.flush()
         # Only now: bytes that were hashed but not stored would make every later digest wrong.
@@ -128,17 +157,18 @@ class Uploads:
             self._seen.popitem(last=False)
         return seen
 
-    async def _touch(self, upload: UploadDocument) -> None:
-        if (now() - upload.update_time).total_seconds() > _TOUCH_SECONDS:
-            await self._store.uploads.change(upload.id, lambda document: document)
-
     @asynccontextmanager
-    async def _opened(self, upload: UploadDocument) -> AsyncIterator[Upload]:
-        try:
-            async with self._objects.open_upload(upload.object_key) as stored:
-                yield stored
-        except Conflict as error:
-            raise UploadInvalid(error.message, status=409) from error
+    async def _opened(self, upload: BlobUpload) -> AsyncIterator[Upload]:
+        async with AsyncExitStack() as stack:
+            try:
+                stored = await stack.enter_async_context(self._objects.open_upload(upload.object_key))
+            except NotFound as error:
+                raise UploadUnknown(upload.id) from error
+            except Conflict as error:
+                raise UploadInvalid(error.message, status=409) from error
+            if stored.committed and await self._store.blob_of_upload(upload.object_key):
+                raise UploadUnknown(upload.id)
+            yield stored
 
 
 def _check_start(stored: Upload, start: int | None) -> None:

@@ -26,4 +26,4 @@ async def test_the_cleanup_runs_in_the_worker_and_reports(client: Client, regist
                 execution_pb2.EXECUTION_STATE_RUNNING,
             ), execution
             await asyncio.sleep(0.1)
-    assert dict(execution.result) == {"uploads": 0, "images": 0, "objects": 0, "bytes": 0}
+    assert dict(execution.result) == {"uploads": 0, "images": 0, "objects": 0, "bytes": 0, "parts": 0}

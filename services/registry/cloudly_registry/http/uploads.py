@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from cloudly_registry.documents import UploadDocument
 from cloudly_registry.errors import RangeInvalid, SizeInvalid, UploadInvalid
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.body import content_length, pieces
@@ -13,6 +12,7 @@ from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
 from cloudly_registry.references import algorithm_of, checked_algorithm, checked_digest, checked_repository
 from cloudly_registry.tokens import Access
+from cloudly_registry.uploads import BlobUpload
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 
@@ -26,7 +26,7 @@ async def start(call: Call) -> web.Response:
     if "mount" in query and await _mounted(call, access, image_id):
         return _created(call.name, query["mount"])
     algorithm = algorithm_of(digest) if digest else checked_algorithm(query.get("digest-algorithm", "sha256"))
-    upload = await call.parts.uploads.start(image_id, access.name, algorithm)
+    upload = await call.parts.uploads.start(image_id, algorithm)
     if digest:
         await call.parts.uploads.finish(upload, digest, None, pieces(call.request, call.parts.idle_seconds))
         return _created(call.name, digest)
@@ -74,8 +74,8 @@ async def cancel(call: Call) -> web.Response:
     return web.Response(status=204)
 
 
-async def _upload(call: Call) -> UploadDocument:
-    return await call.parts.uploads.get(await call.parts.images.id_of(call.name), call.reference)
+async def _upload(call: Call) -> BlobUpload:
+    return call.parts.uploads.get(await call.parts.images.id_of(call.name), call.reference)
 
 
 async def _mounted(call: Call, access: Access, image_id: str) -> bool:
@@ -107,7 +107,7 @@ def _start(request: web.Request) -> int | None:
     return start
 
 
-def _standing(name: str, upload: UploadDocument, offset: int, status: int) -> web.Response:
+def _standing(name: str, upload: BlobUpload, offset: int, status: int) -> web.Response:
     headers = {
         "Location": f"/v2/{name}/blobs/uploads/{upload.id}",
         "Docker-Upload-UUID": upload.id,
@@ -117,7 +117,7 @@ def _standing(name: str, upload: UploadDocument, offset: int, status: int) -> we
     return web.Response(status=status, headers=headers)
 
 
-def _out_of_order(call: Call, upload: UploadDocument, error: RangeInvalid) -> web.Response:
+def _out_of_order(call: Call, upload: BlobUpload, error: RangeInvalid) -> web.Response:
     response = _standing(call.name, upload, error.offset, error.status)
     entry = {"code": error.code, "message": error.message, "detail": error.detail}
     refused = json_response({"errors": [entry]}, status=error.status)
