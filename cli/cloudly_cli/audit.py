@@ -1,5 +1,6 @@
 """`cloudly audit verify` and `cloudly audit export`: the verbs of the audit log that go on until its end."""
 
+import json
 from typing import Any
 
 import click
@@ -49,13 +50,18 @@ def export(context_name: str, after_sequence: int, path: str) -> None:
 
     Each line is what was hashed: the SHA-256 of a line is the previous_hash of the next.
     """
-    client = Client(context_name)
-    with click.open_file(path, "w", encoding="utf-8") as file:
-        while True:
-            query = {"afterSequence": after_sequence, "pageSize": 1_000}
-            answer: dict[str, Any] = client.call("GET", "/api/v1/audit/export", query=query)
-            for line in answer.get("lines", ()):
-                file.write(line + "\n")
-            after_sequence = int(answer.get("nextSequence", 0))
-            if not after_sequence:
-                return
+    import httpx
+
+    client, last = Client(context_name), ""
+    query = {"afterSequence": after_sequence}
+    try:
+        with (
+            click.open_file(path, "w", encoding="utf-8") as file,
+            client.lines("/api/v1/audit/export", query, "application/x-ndjson") as lines,
+        ):
+            for last in lines:
+                file.write(last + "\n")
+    except httpx.TransportError as error:
+        behind = json.loads(last)["sequence"] if last else after_sequence
+        message = f"the export broke off: {error or type(error).__name__}"
+        raise Failure(message, 1, f"The rest comes with --after-sequence {behind} (into another file).") from error

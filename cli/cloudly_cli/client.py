@@ -91,18 +91,18 @@ class Client:
         return found
 
     @contextmanager
-    def events(self, path: str, query: Mapping[str, Any], cursor: str) -> Iterator[Iterator[str]]:
-        """The lines of an event stream.
+    def lines(self, path: str, query: Mapping[str, Any], accept: str, cursor: str = "") -> Iterator[Iterator[str]]:
+        """The lines of a stream; of events behind a cursor.
 
         Raises:
             Problem: the server refused.
-            httpx.TransportError: the connection broke; the caller comes again.
+            httpx.TransportError: the connection broke.
         """
         import httpx
 
         for attempt in (1, 2):
             token = self._token()
-            headers = {"authorization": f"Bearer {token}", "accept": "text/event-stream"}
+            headers = {"authorization": f"Bearer {token}", "accept": accept}
             if cursor:
                 headers["last-event-id"] = cursor
             timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)

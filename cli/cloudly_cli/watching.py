@@ -42,7 +42,7 @@ def _follow(client: Client, path: str, query: dict[str, Any]) -> Iterator[Event]
     cursor, pause = "", 0.5
     while True:
         try:
-            with client.events(path, query, cursor) as lines:
+            with client.lines(path, query, "text/event-stream", cursor) as lines:
                 for event in parse(lines):
                     pause = 0.5
                     if event.name == "end":

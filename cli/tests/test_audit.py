@@ -2,6 +2,7 @@
 
 import pytest
 from cloudly.auth.v1 import audit_pb2 as pb
+from cloudly_kit.errors import Unavailable
 
 
 async def test_verify_goes_through_all_parts_and_tells_what_to_keep(cloudly):
@@ -29,12 +30,21 @@ async def test_a_break_fails(cloudly, sequence):
 
 
 async def test_export_writes_all_lines(cloudly, tmp_path):
-    def part(request):
-        more = request.after_sequence == 0
-        return pb.ExportAuditEntriesResponse(
-            lines=[f'{{"n":{request.after_sequence}}}'], next_sequence=2 if more else 0
-        )
+    async def parts(request):
+        for sequence in range(request.after_sequence + 1, 6, 2):
+            yield pb.ExportAuditEntriesResponse(lines=[f'{{"n":{sequence}}}', f'{{"n":{sequence + 1}}}'])
 
-    cloudly.services.answers["ExportAuditEntries"] = part
-    await cloudly("audit", "export", "-o", tmp_path / "lines")
-    assert (tmp_path / "lines").read_text() == '{"n":0}\n{"n":2}\n'
+    cloudly.services.answers["ExportAuditEntries"] = parts
+    await cloudly("audit", "export", "-o", tmp_path / "lines", "--after-sequence", "2")
+    assert (tmp_path / "lines").read_text() == '{"n":3}\n{"n":4}\n{"n":5}\n{"n":6}\n'
+
+
+async def test_an_export_that_breaks_off_fails_and_says_how_to_go_on(cloudly, tmp_path):
+    async def parts(_):
+        yield pb.ExportAuditEntriesResponse(lines=['{"sequence":1}', '{"sequence":2}'])
+        raise Unavailable("gone")
+
+    cloudly.services.answers["ExportAuditEntries"] = parts
+    result = await cloudly("audit", "export", "-o", tmp_path / "lines", code=1)
+    assert "--after-sequence 2" in result.stderr
+    assert (tmp_path / "lines").read_text() == '{"sequence":1}\n{"sequence":2}\n'

@@ -6,6 +6,8 @@ import os
 import sys
 
 import httpx
+import pytest
+from cloudly.auth.v1 import audit_pb2
 from cloudly.clusters.v1 import cluster_pb2
 from cloudly.common.v1 import watch_pb2
 from cloudly.executions.v1 import execution_pb2
@@ -199,3 +201,25 @@ async def until_up(client):
                 await client.get("/healthz")
                 return
             await asyncio.sleep(0.05)
+
+
+async def test_an_export_is_lines_and_half_of_one_is_never_taken_for_the_whole(gateway):
+    async def parts(_):
+        yield audit_pb2.ExportAuditEntriesResponse(lines=['{"a":1}', '{"b":2}'])
+        yield audit_pb2.ExportAuditEntriesResponse(lines=['{"c":3}'])
+
+    gateway.services.answers["ExportAuditEntries"] = parts
+    answer = await gateway.client.get("/api/v1/audit/export", headers=gateway.admin)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.text == '{"a":1}\n{"b":2}\n{"c":3}\n'
+
+    async def broken(_):
+        yield audit_pb2.ExportAuditEntriesResponse(lines=['{"a":1}'])
+        raise CursorLost
+
+    gateway.services.answers["ExportAuditEntries"] = broken
+    with pytest.raises(httpx.RemoteProtocolError):
+        await gateway.client.get("/api/v1/audit/export", headers=gateway.admin)
+    refused = await gateway.client.get("/api/v1/audit/export", headers=gateway.login("viewer"))
+    assert refused.status_code == 403
+    assert refused.headers["content-type"] == "application/problem+json"

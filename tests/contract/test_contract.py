@@ -101,7 +101,11 @@ def test_routes_name_fields_that_exist(method):
     if rules.body.strip("*"):
         assert verb in {"post", "put", "patch"}
         assert field_at(request, rules.body).message_type is not None
-    if rules.response_body:
+    if rules.response_body and method.server_streaming:
+        answered = field_at(response, rules.response_body)
+        assert answered.is_repeated
+        assert answered.cpp_type == FieldDescriptor.CPPTYPE_STRING
+    elif rules.response_body:
         assert field_at(response, rules.response_body).message_type is not None
     if method.server_streaming:
         assert verb == "get"

@@ -258,6 +258,7 @@ def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
         "/users": "Users",
         "/tokens": "API tokens",
         "/settings": "Settings",
+        "/audit": "Audit log",
         "/nowhere": "Nothing is here",
     }.items():
         page.goto(suite.url + path)

@@ -13,7 +13,7 @@ import { toast, toastError } from "./elements/toasts";
 import "./elements/toasts";
 import { match, navigate, safeNext } from "./router";
 import { routes } from "./routes";
-import { managesSettings, readsUsers } from "./state/permissions";
+import { managesSettings, readsAudit, readsUsers } from "./state/permissions";
 import { chooseTheme, chosenTheme, type Theme } from "./state/theme";
 import { session } from "./state/world";
 import { shared } from "./styles/shared";
@@ -36,6 +36,7 @@ const SECTIONS: readonly Section[] = [
   { section: "users", href: "/users", label: "Users", symbol: "user", shownTo: readsUsers },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
   { section: "settings", href: "/settings", label: "Settings", symbol: "settings", shownTo: managesSettings },
+  { section: "audit", href: "/audit", label: "Audit log", symbol: "audit", shownTo: readsAudit },
 ];
 
 const THEMES: readonly { value: Theme; label: string; symbol: IconName }[] = [

@@ -59,4 +59,5 @@ export const routes: readonly Route[] = [
   { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
   { path: "/tokens", section: "tokens", load: () => import("./views/tokens/token-list"), render: () => html`<cl-token-list></cl-token-list>` },
   { path: "/settings", section: "settings", load: () => import("./views/settings/setting-list"), render: () => html`<cl-setting-list></cl-setting-list>` },
+  { path: "/audit", section: "audit", load: () => import("./views/audit/audit-log"), render: (_, query) => html`<cl-audit-log .query=${query}></cl-audit-log>` },
 ];

@@ -143,6 +143,8 @@ def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, A
 
 def _success(schemas: Schemas, method: Mapping[str, Any]) -> dict[str, Any]:
     http, name = method["http"], method["response"]
+    if method["streams"] and http["responseBody"]:
+        return _response("Lines of JSON, up to the end.", "application/x-ndjson", {"type": "string"})
     if method["streams"]:
         told = (
             "Events `snapshot`, `bookmark`, `changed`, `deleted` or `message`; then `end`, or `error` with a problem."

@@ -15,9 +15,10 @@ from cloudly_gateway.middleware.context import request_id_of
 from cloudly_gateway.middleware.observe import name_route
 from cloudly_gateway.problems import HttpProblem
 from cloudly_gateway.rest.answers import NO_STORE, render
+from cloudly_gateway.rest.lines import LINES_TYPE, Lines
 from cloudly_gateway.rest.requests import read_request
 from cloudly_gateway.rest.routes import Binding, Match, RouteTable
-from cloudly_gateway.rest.streams import EventStream
+from cloudly_gateway.rest.streams import EVENTS_TYPE, EventStream
 
 Channels = Callable[[str], grpc.aio.Channel]
 """From a service's name to a channel to it."""
@@ -61,13 +62,16 @@ class Rest:
         if not binding.method.server_streaming:
             response = render(self._table, binding, await self._stub(binding)(message), request.headers)
         elif verb == "HEAD":
-            response = Response(headers=NO_STORE, media_type="text/event-stream")
+            response = Response(headers=NO_STORE, media_type=LINES_TYPE if binding.response_body else EVENTS_TYPE)
         else:
-            response = self._events(binding, message, scope)
+            response = self._stream(binding, message, scope)
         await response(scope, receive, send)
 
-    def _events(self, binding: Binding, message: Message, scope: Scope) -> EventStream:
-        return EventStream(self._stub(binding)(message), request_id_of(scope), self._stopping)
+    def _stream(self, binding: Binding, message: Message, scope: Scope) -> EventStream | Lines:
+        messages = self._stub(binding)(message)
+        if binding.response_body:
+            return Lines(messages, binding.response_body)
+        return EventStream(messages, request_id_of(scope), self._stopping)
 
     def _stub(self, binding: Binding) -> Any:
         method = binding.method

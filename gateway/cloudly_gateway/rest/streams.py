@@ -30,8 +30,9 @@ HEARTBEAT_SECONDS = 15.0
 FIRST_SECONDS = 1.0
 """How long to wait for a refusal before the answer begins: afterwards no status can be told any more."""
 STREAMS = Gauge("cloudly_gateway_event_streams", "Event streams being served.")
+EVENTS_TYPE = "text/event-stream"
 _HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"content-type", f"{EVENTS_TYPE}; charset=utf-8".encode()),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
@@ -63,13 +64,13 @@ class EventStream:
             DomainError: the call was refused before anything was sent.
         """
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self._close)
-            gone = asyncio.create_task(_disconnected(receive))
-            stack.push_async_callback(_cancel, gone)
+            stack.push_async_callback(close, self._messages)
+            gone = asyncio.create_task(disconnected(receive))
+            stack.push_async_callback(cancel, gone)
             stopping = asyncio.create_task(self._stopping.wait())
-            stack.push_async_callback(_cancel, stopping)
+            stack.push_async_callback(cancel, stopping)
             coming = asyncio.create_task(_next(self._messages))
-            stack.push_async_callback(lambda: _cancel(coming))
+            stack.push_async_callback(lambda: cancel(coming))
             await asyncio.wait({coming, gone, stopping}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if coming.done() and coming.exception() is not None:
                 raise coming.exception() or Internal()
@@ -107,11 +108,6 @@ class EventStream:
             return _event("end", b"{}", ""), True
         return _event(event_name(message), to_json(message), getattr(message, CURSOR, "")), False
 
-    async def _close(self) -> None:
-        close = getattr(self._messages, "aclose", None)
-        if close is not None:
-            await close()
-
 
 def event_name(message: Message) -> str:
     """`snapshot`, `bookmark`, `changed` or `deleted` where the message says so; else `message`."""
@@ -139,11 +135,20 @@ async def _next(messages: AsyncIterator[Message]) -> Message | None:
     return await anext(messages, None)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def close(messages: AsyncIterator[Message]) -> None:
+    """End the call whose answers these are."""
+    end = getattr(messages, "aclose", None)
+    if end is not None:
+        await end()
+
+
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _cancel(task: "asyncio.Task[object]") -> None:
+async def cancel(task: "asyncio.Task[object]") -> None:
+    """End a task and wait for that."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

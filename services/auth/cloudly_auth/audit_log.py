@@ -1,5 +1,6 @@
 """Reading the audit log: pages newest first, parts to export, verification, and dropping what is too old."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -87,20 +88,17 @@ class AuditLog:
             raise NotFound("audit entry", event_id)
         return found
 
-    async def export(self, after: int, size: int) -> tuple[list[Entry], bool]:
-        """The entries behind one, in the order of the chain; and whether there are more."""
+    async def export(self, after: int) -> AsyncIterator[list[Entry]]:
+        """The entries behind one, in the order of the chain, up to the end that it has at the beginning."""
         anchor, head = await self._store.marks.get(ANCHOR), await self._store.marks.get(HEAD)
-        size = min(size or 500, 1_000)
-        first = anchor.day
-        if after > anchor.sequence:
-            at = await self._store.entries.find(padded(after))
-            first = at.scope if at is not None else first
-        found: list[Entry] = []
+        first, after = anchor.day, max(after, anchor.sequence)
+        at = await self._store.entries.find(padded(after))
+        if at is not None:
+            first = at.scope
         for day in _days(first, head.day)[::-1]:
-            found += await self._store.walk(day, max(after, anchor.sequence), size + 1 - len(found))
-            if len(found) > size:
-                break
-        return found[:size], len(found) > size
+            while found := await self._store.walk(day, after, _WALK):
+                yield found
+                after = found[-1].sequence
 
     async def verify(self, after: int = 0, after_hash: str = "") -> Verified:
         """Verify a part of the chain, from its beginning or from where an earlier part ended."""

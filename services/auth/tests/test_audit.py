@@ -1,7 +1,10 @@
 """The audit log: each call is in it once, whoever dies when, and no change of it goes unseen."""
 
 import asyncio
+import hashlib
+import json
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -208,8 +211,11 @@ async def test_a_call_is_in_the_log_with_who_what_and_which_etags_and_no_secret(
     verified = await audit(auth, token).VerifyAuditLog(audit_pb2.VerifyAuditLogRequest())
     assert verified.complete
     assert not verified.HasField("broken")
-    exported = await audit(auth, token).ExportAuditEntries(audit_pb2.ExportAuditEntriesRequest())
-    assert len(exported.lines) == verified.sequence
+    export = audit(auth, token).ExportAuditEntries(audit_pb2.ExportAuditEntriesRequest(after_sequence=1))
+    lines = [line async for part in export for line in part.lines]
+    assert len(lines) == verified.sequence - 1
+    for line, following in pairwise(lines):
+        assert json.loads(following)["previous_hash"] == hashlib.sha256(line.encode()).hexdigest()
     one = await audit(auth, token).GetAuditEntry(audit_pb2.GetAuditEntryRequest(entry_id=made.id))
     assert one.entry == made
 

@@ -68,5 +68,9 @@ export type Setting = With<Schemas["Setting"], "key" | "provider">;
 /** A new value; empty clears the setting. `etag` is what was read. */
 export type SettingUpdate = Required<Schemas["SettingUpdate"]>;
 
+export type AuditEntry = With<Schemas["AuditEntry"], "id">;
+export type AuditResource = Schemas["AuditResource"];
+export type AuditVerification = Schemas["VerifyAuditLogResponse"];
+
 /** A page of a list: the items under the resource's plural name. */
 export type Page<Key extends string, Item> = Partial<Record<Key, Item[]>> & { nextPageToken?: string };

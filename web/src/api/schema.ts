@@ -397,11 +397,6 @@ export interface components {
         };
         /** @enum {string} */
         ExecutionState: "EXECUTION_STATE_UNSPECIFIED" | "EXECUTION_STATE_QUEUED" | "EXECUTION_STATE_RUNNING" | "EXECUTION_STATE_SUCCEEDED" | "EXECUTION_STATE_FAILED" | "EXECUTION_STATE_CANCELLED";
-        ExportAuditEntriesResponse: {
-            lines?: string[];
-            /** Format: uint64 */
-            nextSequence?: string;
-        };
         ExternalRegistry: {
             readonly id?: string;
             name: string;

@@ -22,7 +22,7 @@ export class FormField extends LitElement {
   /** What is wrong with the value; "" when nothing is. */
   @property() violation = "";
   @property() value = "";
-  @property() type: "text" | "password" | "number" | "date" | "search" | "textarea" | "select" = "text";
+  @property() type: "text" | "password" | "number" | "date" | "datetime-local" | "search" | "textarea" | "select" = "text";
   @property() placeholder = "";
   @property() autocomplete: AutoFill = "off";
   @property({ attribute: false }) choices: readonly Choice[] = [];

@@ -1,5 +1,6 @@
 """cloudly.auth.v1.AuditService: the audit log, read only."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,12 +33,10 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
     async def ExportAuditEntries(
         self, request: pb.ExportAuditEntriesRequest, context: Any
-    ) -> pb.ExportAuditEntriesResponse:
-        """A part of the chain as it was hashed."""
-        entries, more = await self._audit.export(request.after_sequence, request.page_size)
-        return pb.ExportAuditEntriesResponse(
-            lines=[entry.line().decode() for entry in entries], next_sequence=entries[-1].sequence if more else 0
-        )
+    ) -> AsyncIterator[pb.ExportAuditEntriesResponse]:
+        """The chain as it was hashed, part after part."""
+        async for entries in self._audit.export(request.after_sequence):
+            yield pb.ExportAuditEntriesResponse(lines=[entry.line().decode() for entry in entries])
 
     async def VerifyAuditLog(self, request: pb.VerifyAuditLogRequest, context: Any) -> pb.VerifyAuditLogResponse:
         """Verify a part of the chain."""
