@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-MEMBERS := proto kit services/auth services/registry services/clusters services/backups services/baseos services/tasks \
+MEMBERS := proto kit providers services/auth services/registry services/clusters services/backups services/baseos services/tasks \
 	gateway agents/coreflow cli deploy/local
-PACKAGES := $(foreach m,proto kit auth registry clusters backups baseos tasks gateway coreflow cli local,cloudly-$(m))
+PACKAGES := $(foreach m,proto kit providers auth registry clusters backups baseos tasks gateway coreflow cli local,cloudly-$(m))
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,7 +58,7 @@ test: install web ## all tests, against real servers
 	@./tests/run
 
 lint: install ## format, lint, types, imports, contract
-	@ruff format --check . && ruff check . && mypy kit services/*/cloudly_* gateway/cloudly_gateway agents/coreflow/cloudly_coreflow cli/cloudly_cli deploy/local/cloudly_local && lint-imports --no-cache && (cd proto && buf format -d --exit-code && buf lint) && tests/breaking
+	@ruff format --check . && ruff check . && mypy kit providers/cloudly_providers services/*/cloudly_* gateway/cloudly_gateway agents/coreflow/cloudly_coreflow cli/cloudly_cli deploy/local/cloudly_local && lint-imports --no-cache && (cd proto && buf format -d --exit-code && buf lint) && tests/breaking
 
 format: install ## make the code look as lint wants it
 	@ruff format . && ruff check --fix-only . ; cd proto && buf format -w

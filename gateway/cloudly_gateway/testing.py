@@ -17,7 +17,8 @@ from cloudly_kit.config import SERVICES
 from cloudly_kit.errors import Unimplemented
 from cloudly_kit.identity import Caller, current_call
 from cloudly_kit.rpc_server import SERVER_OPTIONS, CallInterceptor, add_health_and_reflection
-from cloudly_kit.testing import Authority, ServiceHarness, free_port
+from cloudly_kit.testing import ServiceHarness, free_port
+from cloudly_kit.testing_authority import Authority
 from google.protobuf.message import Message
 
 from cloudly_gateway import main

@@ -9,7 +9,7 @@
     │   FailedPrecondition, CursorLost              the state does not allow it
     ├── RateLimited, TooLarge                       too much
     └── Unavailable, DeadlineExceeded, Cancelled,
-        Unimplemented, Internal                     we cannot
+        Unimplemented, NotSupported, Internal       we cannot
 
 What each reason means, its gRPC code, HTTP status and advice stand once, in proto/cloudly/errors/v1/reason.proto.
 """
@@ -243,6 +243,12 @@ class Unimplemented(DomainError):
     """There is no such method here."""
 
     reason = "UNIMPLEMENTED"
+
+
+class NotSupported(DomainError):
+    """Cloudly cannot do this with that; the message says with what it can."""
+
+    reason = "NOT_SUPPORTED"
 
 
 class Internal(DomainError):

@@ -13,7 +13,7 @@ import grpc
 import structlog
 from cloudly.auth.v1 import setting_pb2, setting_pb2_grpc
 
-from cloudly_kit.errors import DomainError, Unavailable
+from cloudly_kit.errors import DomainError, FailedPrecondition, Unavailable
 from cloudly_kit.events import Event, Handler
 from cloudly_kit.hints import Hints
 from cloudly_kit.store import Session
@@ -51,6 +51,21 @@ class SettingsView:
     async def get(self, key: str) -> str:
         """One value; empty where it is not set. Raises as `values` does."""
         return (await self.values()).get(key, "")
+
+    async def newest(self, *keys: str) -> list[str]:
+        """What these are set to now, read from auth: for whoever tries out what was set a moment ago.
+
+        Raises:
+            FailedPrecondition: one of them is not set; the message says how it is.
+            Unavailable: auth does not answer.
+        """
+        await self.refresh()
+        values = await self.values()
+        for key in keys:
+            if not values.get(key):
+                how = f"on the settings page, or with `cloudly setting set {key} --value -`"
+                raise FailedPrecondition(f"the setting {key} is not set: set it {how}")
+        return [values[key] for key in keys]
 
     async def refresh(self) -> None:
         """Read now; raises what auth answers."""

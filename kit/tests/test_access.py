@@ -11,7 +11,7 @@ from cloudly_kit.errors import CredentialsInvalid, CredentialsMissing, Permissio
 from cloudly_kit.identity import ANONYMOUS, Identity
 from cloudly_kit.rpc_server import authorize
 from cloudly_kit.scopes import Scope
-from cloudly_kit.testing import Authority
+from cloudly_kit.testing_authority import Authority
 
 
 @dataclass

@@ -9,6 +9,7 @@ from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceStub
 from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceStub
 from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceStub
 from cloudly.clusters.v1.node_pb2_grpc import NodeServiceStub
+from cloudly.clusters.v1.provider_pb2_grpc import ProviderServiceStub
 from cloudly.clusters.v1.workload_pb2_grpc import WorkloadServiceStub
 from cloudly.executions.v1.execution_pb2_grpc import ExecutionServiceStub
 from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceStub
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # these names exist for type checkers alone
     from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceAsyncStub
     from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceAsyncStub
     from cloudly.clusters.v1.node_pb2_grpc import NodeServiceAsyncStub
+    from cloudly.clusters.v1.provider_pb2_grpc import ProviderServiceAsyncStub
     from cloudly.clusters.v1.workload_pb2_grpc import WorkloadServiceAsyncStub
     from cloudly.executions.v1.execution_pb2_grpc import ExecutionServiceAsyncStub
     from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceAsyncStub
@@ -56,6 +58,7 @@ class Calls:
         self.settings: SettingServiceAsyncStub = SettingServiceStub(channels("auth"))
         self.clusters: ClusterServiceAsyncStub = ClusterServiceStub(channels("clusters"))
         self.nodes: NodeServiceAsyncStub = NodeServiceStub(channels("clusters"))
+        self.providers: ProviderServiceAsyncStub = ProviderServiceStub(channels("clusters"))
         self.workloads: WorkloadServiceAsyncStub = WorkloadServiceStub(channels("clusters"))
         self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(channels("clusters"))
         self.images: ImageServiceAsyncStub = ImageServiceStub(channels("registry"))

@@ -1,6 +1,7 @@
 """The settings of clusters."""
 
 from cloudly_kit.config import ServiceSettings
+from cloudly_providers import cloudflare, hetzner
 from pydantic import Field
 
 
@@ -23,4 +24,14 @@ class Settings(ServiceSettings):
         le=1000,
         validation_alias="CLOUDLY_WORKLOAD_VERSIONS_KEPT",
         description="How many versions of a workload can be rolled back to.",
+    )
+    hetzner_url: str = Field(
+        hetzner.URL,
+        validation_alias="CLOUDLY_HETZNER_URL",
+        description="Where the Hetzner Cloud API is; another address is for a proxy, or for a stand-in in tests.",
+    )
+    cloudflare_url: str = Field(
+        cloudflare.URL,
+        validation_alias="CLOUDLY_CLOUDFLARE_URL",
+        description="Where the Cloudflare API is; another address is for a proxy, or for a stand-in in tests.",
     )

@@ -1,6 +1,12 @@
 """Wiring of clusters: settings, stores, domain, servicers, serve."""
 
-from cloudly.clusters.v1 import cluster_pb2_grpc, deployment_pb2_grpc, node_pb2_grpc, workload_pb2_grpc
+from cloudly.clusters.v1 import (
+    cluster_pb2_grpc,
+    deployment_pb2_grpc,
+    node_pb2_grpc,
+    provider_pb2_grpc,
+    workload_pb2_grpc,
+)
 from cloudly.coreflow.v1 import coreflow_pb2_grpc
 from cloudly_kit.events import EventReader
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
@@ -15,12 +21,14 @@ from cloudly_clusters.jobs import TASKS, Parts
 from cloudly_clusters.observations import Observations
 from cloudly_clusters.peers import AuthPeer, RegistryPeer
 from cloudly_clusters.pins import Pins
+from cloudly_clusters.providers import Providers, ProviderUrls
 from cloudly_clusters.pushes import Pushes
 from cloudly_clusters.servicers import (
     ClusterServicer,
     CoreflowServicer,
     DeploymentServicer,
     NodeServicer,
+    ProviderServicer,
     WorkloadServicer,
 )
 from cloudly_clusters.store import ClustersStore
@@ -63,10 +71,12 @@ async def serve(settings: Settings) -> None:
             coreflow_pb2_grpc.add_CoreflowServiceServicer_to_server,
             CoreflowServicer(streams, settings.lease_seconds),
         )
+        view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
+        providers = Providers(view, ProviderUrls(settings.hetzner_url, settings.cloudflare_url))
+        runtime.serve(provider_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(providers))
         serve_jobs(runtime, executions)
 
         pushes = Pushes(store, workloads, runtime.hints)
-        view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
         handlers = events.handlers(pushes, view)
         runtime.background("settings", view.run)
         runtime.background("pushes", pushes.run)

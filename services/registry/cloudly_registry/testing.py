@@ -15,7 +15,8 @@ import aiohttp
 import orjson
 from cloudly.auth.v1 import auth_pb2
 from cloudly_kit.errors import CredentialsInvalid, to_status
-from cloudly_kit.testing import Authority, ServiceHarness, free_port
+from cloudly_kit.testing import ServiceHarness, free_port
+from cloudly_kit.testing_authority import Authority
 from grpc_status import rpc_status
 from pydantic import SecretStr
 

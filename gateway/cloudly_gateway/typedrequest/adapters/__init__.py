@@ -10,6 +10,7 @@ from cloudly_gateway.typedrequest.adapters import (
     deployment,
     external_registry,
     image,
+    provider,
     service,
     setting,
     task,
@@ -55,5 +56,6 @@ ADAPTERS: Mapping[str, Adapter] = {
     "getSetting": setting.get,
     "updateSettings": setting.update,
     "clearSetting": setting.clear,
+    "testProviderConnection": provider.test,
     "getBaseOsNodes": baseos.get_all,
 }

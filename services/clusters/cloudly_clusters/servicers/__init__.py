@@ -3,6 +3,14 @@
 from cloudly_clusters.servicers.clusters import ClusterServicer
 from cloudly_clusters.servicers.coreflow import CoreflowServicer
 from cloudly_clusters.servicers.deployments import DeploymentServicer, NodeServicer
+from cloudly_clusters.servicers.providers import ProviderServicer
 from cloudly_clusters.servicers.workloads import WorkloadServicer
 
-__all__ = ["ClusterServicer", "CoreflowServicer", "DeploymentServicer", "NodeServicer", "WorkloadServicer"]
+__all__ = [
+    "ClusterServicer",
+    "CoreflowServicer",
+    "DeploymentServicer",
+    "NodeServicer",
+    "ProviderServicer",
+    "WorkloadServicer",
+]
