@@ -170,6 +170,8 @@ export interface components {
         };
         ChangePasswordResponse: Record<string, never>;
         CheckExternalRegistryRequest: Record<string, never>;
+        /** @enum {string} */
+        CheckOutcome: "CHECK_OUTCOME_UNSPECIFIED" | "CHECK_OUTCOME_PASSED" | "CHECK_OUTCOME_FAILED" | "CHECK_OUTCOME_NOT_CHECKED";
         Cluster: {
             readonly id?: string;
             name: string;
@@ -253,6 +255,18 @@ export interface components {
         ConfirmTotpResponse: {
             factors?: components["schemas"]["Factors"];
             recoveryCodes?: components["schemas"]["RecoveryCode"][];
+        };
+        ConnectionTest: {
+            provider?: string;
+            target?: string;
+            ok?: boolean;
+            reachable?: components["schemas"]["CheckOutcome"];
+            authenticated?: components["schemas"]["CheckOutcome"];
+            permitted?: components["schemas"]["CheckOutcome"];
+            roundTripMilliseconds?: number;
+            message?: string;
+            action?: string;
+            requestId?: string;
         };
         CreateApiTokenRequest: {
             token: components["schemas"]["ApiToken"];
@@ -1134,6 +1148,10 @@ export interface components {
         };
         TestPermissionsResponse: {
             results?: components["schemas"]["PermissionResult"][];
+        };
+        TestProviderRequest: Record<string, never>;
+        TestProviderResponse: {
+            connections?: components["schemas"]["ConnectionTest"][];
         };
         TestWebhookRequest: Record<string, never>;
         UntagImageResponse: Record<string, never>;
