@@ -22,6 +22,8 @@ from cloudly_gateway.problems import HttpProblem
 NOT_PAGES = ("/api", "/baseos", "/corebuild", "/.well-known", "/problems", "/v2", "/objects", "/typedrequest")
 """Beneath these an unknown path is an error, not a page of the dashboard."""
 MISSING = "The dashboard is not built. Run `make web` in Cloudly's source tree, or set CLOUDLY_WEB_DIR.\n"
+_FILES = ("/assets/", "/icons/")
+"""Where the files of a build lie that are not at its root."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 NO_CACHE = "no-cache"
 _COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
@@ -70,7 +72,8 @@ class Dashboard:
         cache = IMMUTABLE if path.startswith("/assets/") else NO_CACHE
         if file is None:
             # What looks like a file and is none is no page either: an old page asking for an asset of an old build.
-            if path.startswith("/assets/") or "." in path.rsplit("/", 1)[-1]:
+            # Pages may end in what looks like a file's name: the tag of an image is `v2.1`.
+            if path.startswith(_FILES) or (path.count("/") == 1 and "." in path):
                 raise NotFound("file", path)
             file, cache = await asyncio.to_thread(self._read, "index.html"), NO_CACHE
         if file is None:

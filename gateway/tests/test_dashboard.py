@@ -17,7 +17,7 @@ async def test_without_a_build_the_page_says_what_to_do(gateway):
 
 async def test_every_page_is_the_index_and_is_asked_for_anew(gateway):
     await build(gateway, index_html="<title>Cloudly</title>")
-    for path in ("/", "/clusters", "/clusters/abc/settings", "/index.html"):
+    for path in ("/", "/clusters", "/clusters/abc/settings", "/images/abc/versions/v2.1", "/index.html"):
         response = await gateway.client.get(path)
         assert (response.status_code, response.text) == (200, "<title>Cloudly</title>")
         assert response.headers["cache-control"] == "no-cache"
@@ -46,7 +46,7 @@ async def test_a_new_build_is_seen_at_once(gateway):
 
 async def test_an_asset_of_an_old_build_is_no_page(gateway):
     await build(gateway, index_html="x")
-    for path in ("/assets/gone", "/assets/gone.js", "/favicon.ico"):
+    for path in ("/assets/gone", "/assets/gone.js", "/icons/gone.svg", "/favicon.ico"):
         response = await gateway.client.get(path)
         assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
 

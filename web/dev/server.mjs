@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { parseArgs } from "node:util";
 
-import { etag, hex, id, makeCluster, makeNodes, makeWorkload, makeWorld, now } from "./world.mjs";
+import { etag, hex, id, makeCluster, makeNodes, makeVersionDetails, makeWorkload, makeWorld, now, versionsOf } from "./world.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -146,6 +146,21 @@ const routes = [
     rollOut(workload);
     return workload;
   }],
+  ["GET /api/v1/images/:id/versions", ({ params }) => ({ versions: versionsOf(must(world.images.get(params.id), "image")) })],
+  ["GET /api/v1/images/:id/versions/:reference", ({ params }) => {
+    const versions = versionsOf(must(world.images.get(params.id), "image"));
+    const wanted = decodeURIComponent(params.reference);
+    return makeVersionDetails(must(versions.find(({ tag, digest }) => tag === wanted || digest === wanted), "image version"));
+  }],
+  ["PATCH /api/v1/images/:id", ({ params, body }) => save("images", Object.assign(must(world.images.get(params.id), "image"), body))],
+  ["POST /api/v1/images/:id/retention/preview", ({ params }) => ({ tags: [], outdatedCount: 0, keptCount: must(world.images.get(params.id), "image").versionCount })],
+  ["GET /api/v1/registry/quarantine", () => ({ versions: [] })],
+  ["GET /api/v1/registry/usage", () => {
+    const images = [...world.images.values()];
+    const imageBytes = images.reduce((sum, { sizeBytes }) => sum + Number(sizeBytes), 0);
+    return { imageCount: images.length, versionCount: images.reduce((sum, { versionCount }) => sum + versionCount, 0), blobCount: "212", blobBytes: String(Math.round(imageBytes * 0.7)), imageBytes: String(imageBytes) };
+  }],
+  ["GET /api/v1/executions", () => ({ executions: [] })],
   ["DELETE /api/v1/images/:id", () => refuse(409, "FAILED_PRECONDITION", "The resource's state does not allow this", "Cluster berlin-main runs one of its digests.", "Delete or change the workload first.")],
 ];
 

@@ -158,11 +158,34 @@ export function makeImage(workload, tags) {
     ...base(repository.split("/")[1], 86400 * 12),
     description: "",
     repository,
+    target: workload.registryTarget,
     versions,
     versionCount: versions.length,
     sizeBytes: String(versions.length * 31_000_000 + 40_000_000),
     workloadId: workload.id,
   };
+}
+
+/** The versions of an image by digest, as the list of them tells it. */
+export const versionsOf = (image) => image.versions.map((version) => ({
+  ...version,
+  tags: [version.tag],
+  kind: version.platforms.length > 1 ? "IMAGE_VERSION_KIND_INDEX" : "IMAGE_VERSION_KIND_IMAGE",
+}));
+
+/** A version taken apart: a build of four steps for each platform, and a signature. */
+export function makeVersionDetails(version) {
+  const steps = [["ADD alpine-minirootfs.tar.gz /", 3_642_247], ["ENV NODE_ENV=production", 0], ["RUN /bin/sh -c apk add --no-cache nodejs # buildkit", 31_204_889], ["COPY dist /app # buildkit", 9_871_002]];
+  const manifests = version.platforms.map((platform, part) => {
+    const layers = steps.filter(([, size]) => size > 0).map(([, size], at) => ({ digest: `sha256:${hex(at * 3 + part + 5)}`, mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", sizeBytes: String(size) }));
+    let next = 0;
+    const history = steps.map(([createdBy, size]) => ({ createdBy, createTime: version.pushTime, layerDigest: size > 0 ? layers[next++].digest : "", sizeBytes: String(size) }));
+    const environment = [{ name: "NODE_ENV", value: "production" }, { name: "LICENSE_KEY", value: "A1-B2-C3" }];
+    const config = { entrypoint: ["node"], command: ["/app/main.js"], user: "node", workingDirectory: "/app", exposedPorts: ["8080/tcp"], environment, labels: { "org.opencontainers.image.version": version.tag }, history };
+    return { digest: version.platforms.length > 1 ? `sha256:${hex(part + 77)}` : version.digest, platform, present: true, sizeBytes: "44718138", layers, config };
+  });
+  const referrers = [{ digest: `sha256:${hex(91)}`, kind: "IMAGE_REFERRER_KIND_SIGNATURE", artifactType: "application/vnd.cncf.notary.signature", sizeBytes: "2312" }];
+  return { version, manifests, manifestCount: manifests.length, referrers, partOf: [] };
 }
 
 /** The fleet as it is when the development server starts; `size` "empty" has nothing, "large" thousands of deployments. */

@@ -33,6 +33,7 @@ const SECTIONS: readonly Section[] = [
   { section: "workloads", href: "/workloads", label: "Workloads", symbol: "workload" },
   { section: "deployments", href: "/deployments", label: "Deployments", symbol: "deployment" },
   { section: "images", href: "/images", label: "Images", symbol: "image" },
+  { section: "registry", href: "/registry", label: "Registry", symbol: "store" },
   { section: "users", href: "/users", label: "Users", symbol: "user", shownTo: readsUsers },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
   { section: "settings", href: "/settings", label: "Settings", symbol: "settings", shownTo: managesSettings },

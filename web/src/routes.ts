@@ -56,6 +56,13 @@ export const routes: readonly Route[] = [
     load: () => import("./views/images/image-page"),
     render: ({ id }) => html`<cl-image-page .imageId=${id}></cl-image-page>`,
   },
+  {
+    path: "/images/:id/versions/:reference",
+    section: "images",
+    load: () => import("./views/images/version-page"),
+    render: ({ id, reference }) => html`<cl-version-page .imageId=${id} .reference=${reference}></cl-version-page>`,
+  },
+  { path: "/registry", section: "registry", load: () => import("./views/registry/registry-page"), render: () => html`<cl-registry-page></cl-registry-page>` },
   { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
   { path: "/tokens", section: "tokens", load: () => import("./views/tokens/token-list"), render: () => html`<cl-token-list></cl-token-list>` },
   { path: "/settings", section: "settings", load: () => import("./views/settings/setting-list"), render: () => html`<cl-setting-list></cl-setting-list>` },

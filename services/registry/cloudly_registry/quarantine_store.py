@@ -49,6 +49,11 @@ class Held(BaseModel):
     rows: list[dict[str, Any]] = []
     """The rows as they were stored: the thing's own first, then tags that went with it."""
 
+    @property
+    def tags(self) -> list[str]:
+        """The tags that went with it."""
+        return [row["version"]["tag"] for row in self.rows[1:]]
+
 
 class QuarantineStore:
     """Everything that is asked of the collection."""

@@ -292,8 +292,14 @@ async def test_a_version_is_deleted_with_its_tags_and_restored(
         with pytest.raises(NotFound):
             await stub.DeleteImageVersion(pb.DeleteImageVersionRequest(image_id=image_id, reference=reference))
     async with registry.harness.channel("registry", "admin") as channel:
-        request = image_pb2.RestoreImageVersionRequest(image_id=image_id, reference=image.digest)
-        await image_pb2_grpc.ImageServiceStub(channel).RestoreImageVersion(request)
+        images = image_pb2_grpc.ImageServiceStub(channel)
+        (kept,) = (
+            await images.ListDeletedImageVersions(image_pb2.ListDeletedImageVersionsRequest(image_id=image_id))
+        ).versions
+        assert (kept.reference, sorted(kept.tags), kept.deleted_by) == (image.digest, ["v1", "v2"], "someone")
+        await images.RestoreImageVersion(
+            image_pb2.RestoreImageVersionRequest(image_id=image_id, reference=image.digest)
+        )
     (back,) = (await stub.ListImageVersions(pb.ListImageVersionsRequest(image_id=image_id))).versions
     assert (back.digest, sorted(back.tags), back.pushed_by) == (image.digest, ["v1", "v2"], "admin")
 

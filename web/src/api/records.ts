@@ -51,7 +51,20 @@ export type WorkloadWish = Required<Pick<Workload, Settings | "clusterId">> & {
 
 export type Deployment = With<Schemas["Deployment"], "id" | "name" | "clusterId" | "workloadId">;
 export type Image = With<Schemas["Image"], "id">;
+/** A tag, as an image's own record tells it. */
 export type ImageVersion = Schemas["ImageVersion"];
+export type ListedVersion = With<ImageVersion, "digest">;
+export type ImageManifest = With<Schemas["ImageManifest"], "digest">;
+export type ImageConfig = Schemas["ImageConfig"];
+export type ImageReferrer = With<Schemas["ImageReferrer"], "digest">;
+export type VersionDetails = Omit<Schemas["GetImageVersionResponse"], "version" | "manifests" | "referrers"> & { version: ListedVersion; manifests?: ImageManifest[]; referrers?: ImageReferrer[] };
+export type DeletedVersion = With<Schemas["DeletedImageVersion"], "id" | "imageId" | "kind" | "reference">;
+export type RetentionRule = Schemas["RetentionRule"];
+export type RetentionPreview = Schemas["PreviewRetentionResponse"];
+/** What a person can set of an image. */
+export type ImageSettings = Required<Pick<Image, "description" | "public" | "quotaBytes" | "immutableTags" | "retention">>;
+export type RegistryUsage = Schemas["GetRegistryUsageResponse"];
+export type Execution = With<Schemas["Execution"], "id">;
 
 export type User = With<Schemas["User"], "id">;
 export type Invitation = With<Schemas["Invitation"], "id">;

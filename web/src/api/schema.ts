@@ -345,6 +345,7 @@ export interface components {
             deleteTime?: string;
             /** Format: date-time */
             expireTime?: string;
+            tags?: string[];
         };
         Deployment: {
             readonly id?: string;
@@ -580,6 +581,7 @@ export interface components {
             quotaBytes?: string;
             immutableTags?: string[];
             retention?: components["schemas"]["RetentionRule"][];
+            readonly target?: string;
         };
         ImageConfig: {
             /** Format: date-time */
@@ -657,6 +659,7 @@ export interface components {
             quotaBytes?: string;
             immutableTags?: string[];
             retention?: components["schemas"]["RetentionRule"][];
+            readonly target?: string;
         };
         ImageReferrer: {
             digest?: string;

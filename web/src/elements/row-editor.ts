@@ -1,5 +1,5 @@
 // A short list edited row by row: environment, labels, domains, ports. Emits `changed` with the rows as they are now.
-import { css, html, LitElement, type TemplateResult } from "lit";
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, queryAll } from "lit/decorators.js";
 
 import { shared } from "../styles/shared";
@@ -29,6 +29,8 @@ export class RowEditor extends LitElement {
   @property() noun = "row";
   @property({ attribute: false }) columns: readonly RowColumn[] = [];
   @property({ attribute: false }) rows: readonly Row[] = [];
+  /** The columns' labels stand above, for rows whose cells do not say what they are. */
+  @property({ type: Boolean }) headed = false;
   /** What is wrong with a cell, by `row.key`. */
   @property({ attribute: false }) violations: ReadonlyMap<string, string> = new Map();
   @queryAll(".row") private rowElements!: NodeListOf<HTMLElement>;
@@ -57,6 +59,10 @@ export class RowEditor extends LitElement {
       .row button {
         color: var(--text-muted);
       }
+      .head {
+        color: var(--text-muted);
+        font-size: var(--size-small);
+      }
       .add {
         margin-top: 6px;
       }
@@ -66,14 +72,14 @@ export class RowEditor extends LitElement {
   override render(): TemplateResult {
     return html`<fieldset>
       <legend>${this.label}</legend>
+      ${this.headed && this.rows.length > 0 ? html`<div class="row head" aria-hidden="true" .style=${this.tracks()}>${this.columns.map(({ label }) => html`<span>${label}</span>`)}</div>` : nothing}
       <div class="rows">${this.rows.map((row, index) => this.renderRow(row, index))}</div>
       <button type="button" class="compact add" @click=${this.add}>${icon("plus", 13)} Add ${this.noun}</button>
     </fieldset>`;
   }
 
   private renderRow(row: Row, index: number): TemplateResult {
-    const tracks = this.columns.map(({ width }) => `minmax(0, ${width ?? "1fr"})`).join(" ");
-    return html`<div class="row" role="group" aria-label=${`${this.noun} ${index + 1}`} .style=${`grid-template-columns: ${tracks} 32px`}>
+    return html`<div class="row" role="group" aria-label=${`${this.noun} ${index + 1}`} .style=${this.tracks()}>
       ${this.columns.map((column) => html`<cl-field
         bare
         label=${column.label}
@@ -87,6 +93,10 @@ export class RowEditor extends LitElement {
       ></cl-field>`)}
       <button type="button" class="quiet icon-only" aria-label=${`Remove ${this.noun} ${index + 1}`} @click=${() => this.takeOut(index)}>${icon("cross", 13)}</button>
     </div>`;
+  }
+
+  private tracks(): string {
+    return `grid-template-columns: ${this.columns.map(({ width }) => `minmax(0, ${width ?? "1fr"})`).join(" ")} 32px`;
   }
 
   private set(index: number, key: string, event: CustomEvent<string>): void {

@@ -49,24 +49,27 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             description=asked.description,
             labels=dict(asked.labels),
             public=asked.public,
+            quota_bytes=asked.quota_bytes,
+            immutable_tags=list(asked.immutable_tags),
+            retention=retention_rules(asked.retention, "image.retention"),
         )
         created = await self._images.create(document, request_key(request))
-        return image_pb2.CreateImageResponse(image=image_message(created))
+        return image_pb2.CreateImageResponse(image=self._message(created))
 
     async def GetImage(self, request: image_pb2.GetImageRequest, context: Any) -> image_pb2.GetImageResponse:
         """One record."""
-        return image_pb2.GetImageResponse(image=image_message(await self._store.images.get(request.image_id)))
+        return image_pb2.GetImageResponse(image=self._message(await self._store.images.get(request.image_id)))
 
     async def ListImages(self, request: image_pb2.ListImagesRequest, context: Any) -> image_pb2.ListImagesResponse:
         """A page of records."""
         page = await self._store.images.page(["-"], page_request(request))
         return image_pb2.ListImagesResponse(
-            images=[image_message(image) for image in page.items], next_page_token=page.next_page_token
+            images=[self._message(image) for image in page.items], next_page_token=page.next_page_token
         )
 
     async def UpdateImage(self, request: image_pb2.UpdateImageRequest, context: Any) -> image_pb2.UpdateImageResponse:
         """Change what people may set."""
-        present = image_message(await self._store.images.get(request.image.id))
+        present = self._message(await self._store.images.get(request.image.id))
         wished = apply_mask(present, request.image, request.update_mask)
         fields = {
             "name": wished.name,
@@ -78,7 +81,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             "retention": retention_rules(wished.retention, "image.retention"),
         }
         image = await self._images.update(request.image.id, fields, request.image.etag)
-        return image_pb2.UpdateImageResponse(image=image_message(image))
+        return image_pb2.UpdateImageResponse(image=self._message(image))
 
     async def DeleteImage(self, request: image_pb2.DeleteImageRequest, context: Any) -> image_pb2.DeleteImageResponse:
         """Delete a record with all that was pushed."""
@@ -90,7 +93,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     ) -> image_pb2.RestoreImageResponse:
         """Bring a deleted image back."""
         return image_pb2.RestoreImageResponse(
-            image=image_message(await self._quarantine.restore_image(request.image_id))
+            image=self._message(await self._quarantine.restore_image(request.image_id))
         )
 
     async def RestoreImageVersion(
@@ -124,7 +127,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         async for change in self._store.images.watch(cursor=request.cursor):
             yield image_pb2.WatchImagesResponse(
                 event=watch_event(change),
-                image=image_message(change.document) if change.document else None,
+                image=self._message(change.document) if change.document else None,
                 cursor=change.cursor,
             )
 
@@ -140,6 +143,29 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         await self._pins.set(request.cluster_id, request.digests, request.revision)
         return image_pb2.SetPinsResponse()
 
+    def _message(self, image: ImageDocument) -> image_pb2.Image:
+        """The record as the contract tells it."""
+        message = image_pb2.Image(
+            name=image.name,
+            description=image.description,
+            repository=image.repository,
+            versions=[_version_message(version) for version in image.versions],
+            version_count=image.version_count,
+            size_bytes=image.size_bytes,
+            workload_id=image.workload_id,
+            quota_bytes=image.quota_bytes,
+            immutable_tags=image.immutable_tags,
+            retention=[
+                image_pb2.RetentionRule(
+                    tag_pattern=rule.tag_pattern, keep_last=rule.keep_last, keep_days=rule.keep_days
+                )
+                for rule in image.retention
+            ],
+            public=image.public,
+            target=f"{self._registry_host}/{image.repository}",
+        )
+        return with_metadata(message, image)
+
 
 def retention_rules(told: Iterable[image_pb2.RetentionRule], field: str) -> list[RetentionRule]:
     """Rules out of a request's field. Raises InvalidArgument."""
@@ -148,27 +174,6 @@ def retention_rules(told: Iterable[image_pb2.RetentionRule], field: str) -> list
         for rule in told
     ]
     return checked_rules(rules, field)
-
-
-def image_message(image: ImageDocument) -> image_pb2.Image:
-    """The record as the contract tells it."""
-    message = image_pb2.Image(
-        name=image.name,
-        description=image.description,
-        repository=image.repository,
-        versions=[_version_message(version) for version in image.versions],
-        version_count=image.version_count,
-        size_bytes=image.size_bytes,
-        workload_id=image.workload_id,
-        quota_bytes=image.quota_bytes,
-        immutable_tags=image.immutable_tags,
-        retention=[
-            image_pb2.RetentionRule(tag_pattern=rule.tag_pattern, keep_last=rule.keep_last, keep_days=rule.keep_days)
-            for rule in image.retention
-        ],
-        public=image.public,
-    )
-    return with_metadata(message, image)
 
 
 def _version_message(version: Version) -> image_pb2.ImageVersion:
@@ -195,4 +200,5 @@ def _deleted_message(held: Held) -> image_pb2.DeletedImageVersion:
         deleted_by=held.deleted_by,
         delete_time=timestamp(held.delete_time),
         expire_time=timestamp(held.expire_time),
+        tags=held.tags,
     )

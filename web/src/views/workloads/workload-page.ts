@@ -1,7 +1,4 @@
 // One workload: whether it runs as wished and why not, its replicas, how to push to it, its versions.
-import "@awesome.me/webawesome/dist/components/tab-group/tab-group.js";
-import "@awesome.me/webawesome/dist/components/tab-panel/tab-panel.js";
-import "@awesome.me/webawesome/dist/components/tab/tab.js";
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
@@ -23,7 +20,9 @@ import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
 import { client, clusters, deployments, workloads } from "../../state/world";
+import { columns } from "../../styles/columns";
 import { shared } from "../../styles/shared";
+import { tabs } from "../../styles/tabs";
 import { count, sentence, shortDigest } from "../../text/format";
 import { deploymentColumns, deploymentDetail } from "../deployments/deployment-columns";
 import "./push-steps";
@@ -42,6 +41,8 @@ export class WorkloadPage extends LitElement {
 
   static override styles = [
     shared,
+    columns,
+    tabs,
     css`
       .hero {
         display: grid;
@@ -84,38 +85,8 @@ export class WorkloadPage extends LitElement {
       .why strong {
         font-size: var(--size-large);
       }
-      .columns {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr) 340px;
-        gap: var(--gap-4);
-        align-items: start;
-      }
-      wa-tab-group {
-        --track-color: var(--line);
-        --track-width: 1px;
-        --indicator-color: var(--accent);
-      }
-      wa-tab {
-        font-size: var(--size);
-        font-weight: 550;
-      }
-      wa-tab::part(base) {
-        padding: 12px var(--gap-3);
-      }
-      wa-tab[active]::part(base) {
-        color: var(--accent);
-      }
-      wa-tab-panel {
-        --padding: 0;
-        font-size: var(--size);
-      }
       .inside {
         padding: var(--gap-4);
-      }
-      @media (max-width: 1100px) {
-        .columns {
-          grid-template-columns: minmax(0, 1fr);
-        }
       }
       @media (max-width: 720px) {
         .hero {

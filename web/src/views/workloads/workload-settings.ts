@@ -1,30 +1,21 @@
 // A workload's settings, to read. What is at its default is left out.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { customElement, property } from "lit/decorators.js";
 
 import type { Workload } from "../../api/records";
+import "../../elements/variables";
 import { shared } from "../../styles/shared";
 import { bytes, count, enumWord } from "../../text/format";
 
 @customElement("cl-workload-settings")
 export class WorkloadSettings extends LitElement {
   @property({ attribute: false }) workload!: Workload;
-  /** Values of environment variables are often secrets, so they are shown only on demand. */
-  @state() private revealed = false;
 
   static override styles = [
     shared,
     css`
       dt.top {
         align-self: start;
-      }
-      .pairs {
-        display: grid;
-        gap: 2px;
-        margin-bottom: var(--gap-2);
-      }
-      .pairs code {
-        overflow-wrap: anywhere;
       }
     `,
   ];
@@ -38,10 +29,7 @@ export class WorkloadSettings extends LitElement {
         <dd>${value}</dd>`)}
       <dt class="top">Environment</dt>
       <dd>
-        ${environment.length === 0
-          ? html`<span class="muted">none</span>`
-          : html`<div class="pairs">${environment.map(([name, value]) => html`<code>${`${name}=${this.revealed ? value : "••••••"}`}</code>`)}</div>
-              <button type="button" class="compact" aria-pressed=${this.revealed} @click=${() => (this.revealed = !this.revealed)}>${this.revealed ? "Hide values" : "Show values"}</button>`}
+        <cl-variables .variables=${environment}></cl-variables>
       </dd>
     </dl>`;
   }
