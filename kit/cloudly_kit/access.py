@@ -83,6 +83,17 @@ def allows(identity: HasRoles, permission: str) -> bool:
     return any(matches(pattern, permission) for pattern in permissions_of(identity.roles))
 
 
+def require(permission: str) -> None:
+    """Refuse the call unless its caller has this permission too; a service that calls for itself has every one.
+
+    Raises:
+        PermissionDenied: they have not.
+    """
+    actor = caller().actor
+    if actor.type != "service" and not allows(actor, permission):
+        raise PermissionDenied(permission)
+
+
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     """The patterns that these roles grant."""
     return frozenset(pattern for role in roles for pattern in ROLES.get(role, ()))

@@ -13,8 +13,8 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-_OWNERS = {"coreflow": "clusters", "executions": "tasks"}
-"""Packages that are not named after the service that answers for them at the gateway."""
+_OWNERS = {"coreflow": "clusters", "executions": "tasks", "sealed": "kit"}
+"""Packages that are not named after the service that answers for them at the gateway; the kit's are for services only."""
 
 
 FieldDescriptor = Any

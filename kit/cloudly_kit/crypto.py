@@ -4,7 +4,6 @@ Each record has a data key of its own, wrapped by a master key (master_keys.py);
 authenticated with it, so that a sealed value moved to another record does not open.
 """
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
@@ -15,13 +14,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel
 
 from cloudly_kit.config import ServiceSettings
-from cloudly_kit.hints import Hints
 from cloudly_kit.master_keys import KEY_BYTES, KeySet, MasterKeys
 
 NONCE_BYTES = 12
-HINT = "master-keys"
-"""The hint that the master keys have changed."""
-FOLLOW_SECONDS = 60.0
 
 
 class CannotOpen(Exception):
@@ -43,8 +38,8 @@ class Keys(Protocol):
         """The keys as they are now."""
         ...
 
-    def look_again(self) -> KeySet:
-        """The same, with more effort."""
+    def missed(self) -> None:
+        """Told when a value names a key that is not among them."""
         ...
 
 
@@ -53,7 +48,6 @@ class Envelope:
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
-        self._news = asyncio.Event()
 
     @classmethod
     def load(cls, settings: ServiceSettings) -> Self:
@@ -99,27 +93,20 @@ class Envelope:
         wrapped = _encrypt(keys.keys[keys.current], self._data_key(sealed, context), context)
         return sealed.model_copy(update={"master_key_id": keys.current, "wrapped_key": wrapped})
 
-    async def follow(self, hints: Hints) -> None:
-        """Look at the keys again when told, when a value names a key that is not known, and now and then; for ever."""
-
-        async def listen() -> None:
-            async for _ in hints.subscribe(HINT):
-                self._news.set()
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(listen())
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), FOLLOW_SECONDS)
-                self._news.clear()
-                await asyncio.to_thread(self.keys.look_again)
+    def opens(self, sealed: Sealed, context: str) -> bool:
+        """Whether one of the keys opens it."""
+        try:
+            self._data_key(sealed, context)
+        except CannotOpen:
+            return False
+        return True
 
     def _data_key(self, sealed: Sealed, context: str) -> bytes:
         keys = self.keys.present()
         named = keys.keys.get(sealed.master_key_id)
         if named is None:
-            # Anybody can name a key in a token: looking is left to `follow`, which has its pace.
-            self._news.set()
+            # Anybody can name a key in a token: looking is left to those who follow the keys at their pace.
+            self.keys.missed()
         # Earlier versions named keys after where they came from, or by chance: a name that is not known may be any key's.
         return _unwrapped(sealed, keys.keys.values() if named is None else (named,), context)
 
@@ -131,8 +118,8 @@ class _Fixed:
     def present(self) -> KeySet:
         return self._keys
 
-    def look_again(self) -> KeySet:
-        return self._keys
+    def missed(self) -> None:
+        """Nothing can be done."""
 
 
 def _unwrapped(sealed: Sealed, keys: Iterable[bytes], context: str) -> bytes:

@@ -7,11 +7,13 @@ open. Without any of these there is `<keys dir>/master.json`, which Cloudly make
     {"current": id, "keys": {id: base64}, "retired": {id: time}}
 
 A key that is neither current nor retired waits to be promoted. Files are read again as soon as they change, the command
-is run again by `Envelope.follow`; the environment of a process stays.
+is run again by `follow`; the environment of a process stays.
 """
 
+import asyncio
 import base64
 import binascii
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -21,7 +23,6 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,12 +32,16 @@ import structlog
 
 from cloudly_kit.config import ServiceSettings
 from cloudly_kit.crashpoint import crashpoint
+from cloudly_kit.hints import Hints
 
 KEY_BYTES = 32
 FILE = "master.json"
 COMMAND_SECONDS = 30
 RERUN_SECONDS = 5.0
 """So long a command is not run again, whoever asks."""
+FOLLOW_SECONDS = 60.0
+HINT = "master-keys"
+"""The hint that the keys have changed."""
 
 VARIABLES = ("CLOUDLY_MASTER_KEY", "CLOUDLY_MASTER_KEY_FILE", "CLOUDLY_MASTER_KEY_COMMAND")
 Source = Literal["keys file", "environment", "file", "command"]
@@ -84,6 +89,8 @@ class MasterKeys:
             self.file.make()
         self._stamp = self._stamps()
         self._set = self._read()
+        self.news = asyncio.Event()
+        """Somebody has a reason to think that the keys have changed."""
 
     def present(self) -> KeySet:
         """The keys; files that have changed are read again, and where that fails the keys stay as they were."""
@@ -104,6 +111,10 @@ class MasterKeys:
             self._given.run_again()
         return self.present()
 
+    def missed(self) -> None:
+        """Have whoever follows the keys look again: a value names one that is not here."""
+        self.news.set()
+
     def _stamps(self) -> tuple[object, object]:
         return self._given.stamp() if self._given else None, self.file.stamp()
 
@@ -116,6 +127,22 @@ class MasterKeys:
         given = _parsed(self._given.text(), self.source)
         # What the keys file's keys sealed before stays readable, and is re-wrapped by the next rotation.
         return replace(given, keys={**(filed.keys if filed else {}), **given.keys})
+
+
+async def follow(keys: MasterKeys, hints: Hints) -> None:
+    """Look at the keys again when told, when one is missed, and now and then; for ever."""
+
+    async def listen() -> None:
+        async for _ in hints.subscribe(HINT):
+            keys.news.set()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(listen())
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(keys.news.wait(), FOLLOW_SECONDS)
+            keys.news.clear()
+            await asyncio.to_thread(keys.look_again)
 
 
 class KeysFile:
@@ -219,7 +246,7 @@ class KeysFile:
         finally:
             os.close(directory)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

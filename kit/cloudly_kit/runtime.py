@@ -32,6 +32,7 @@ from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import DomainError
 from cloudly_kit.hints import Hints
 from cloudly_kit.identity import REVOKED_KEY, PublicKeys, TokenVerifier
+from cloudly_kit.master_keys import MasterKeys, follow
 from cloudly_kit.rpc_client import ServiceChannel, ServiceCredentials, fetch_public_keys
 from cloudly_kit.rpc_server import SERVER_OPTIONS, CallInterceptor, add_health_and_reflection
 from cloudly_kit.store import Database
@@ -68,7 +69,7 @@ class Runtime:
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._stop = asyncio.Event()
         self._revoked_seen: dict[str, tuple[bool, float]] = {}
-        self._envelope: Envelope | None = None
+        self._master_keys: MasterKeys | None = None
 
     async def __aenter__(self) -> Self:
         settings = self.settings
@@ -118,16 +119,20 @@ class Runtime:
             self._channels[service] = ServiceChannel(service, self.settings.address_of(service), self._credentials)
         return self._channels[service]
 
-    async def envelope(self) -> Envelope:
-        """What seals and opens secrets at rest; it follows the master keys while the process runs.
+    async def master_keys(self) -> MasterKeys:
+        """The master keys, followed while the process runs.
 
         Raises:
-            ValueError: there is no usable master key.
+            ValueError: there is no usable one.
         """
-        if self._envelope is None:
-            self._envelope = loaded = await asyncio.to_thread(Envelope.load, self.settings)
-            self.background("master-keys", lambda: loaded.follow(self.hints))
-        return self._envelope
+        if self._master_keys is None:
+            self._master_keys = keys = await asyncio.to_thread(MasterKeys, self.settings)
+            self.background("master-keys", lambda: follow(keys, self.hints))
+        return self._master_keys
+
+    async def envelope(self) -> Envelope:
+        """What seals and opens secrets at rest. Raises as `master_keys` does."""
+        return Envelope(await self.master_keys())
 
     def serve(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: Any) -> None:
         """Have the gRPC server serve this servicer."""

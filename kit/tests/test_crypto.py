@@ -1,11 +1,7 @@
 """Envelope encryption."""
 
-import asyncio
-
 import pytest
-from cloudly_kit.crypto import HINT, CannotOpen, Envelope, Sealed
-from cloudly_kit.hints import Hints
-from cloudly_kit.master_keys import KeySet
+from cloudly_kit.crypto import CannotOpen, Envelope, Sealed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,35 +45,3 @@ def test_master_keys_are_of_32_bytes_and_the_current_one_is_among_them():
     for keys, current in (({"a": b"short"}, "a"), ({"a": A}, "b")):
         with pytest.raises(ValueError, match="32 bytes each"):
             Envelope.of(keys, current)
-
-
-async def test_a_key_that_is_not_known_is_looked_for_and_so_is_one_that_somebody_tells_of(redis_client):
-    class Growing:
-        looks = 0
-
-        def present(self) -> KeySet:
-            return KeySet("a", {"a": A, "b": B} if self.looks else {"a": A})
-
-        def look_again(self) -> KeySet:
-            self.looks += 1
-            return self.present()
-
-    keys = Growing()
-    envelope, hints = Envelope(keys), Hints(redis_client)
-    following = asyncio.create_task(envelope.follow(hints))
-    sealed = Envelope.of({"b": B}, "b").seal(b"secret", "x")
-    try:
-        async with asyncio.timeout(20):
-            while not keys.looks:  # what is told before anybody listens is lost
-                await hints.publish(HINT)
-                await asyncio.sleep(0.02)
-            looks, keys.looks = keys.looks, 0
-            assert looks
-            while True:
-                try:
-                    assert envelope.open(sealed, "x") == b"secret"
-                    break
-                except CannotOpen:
-                    await asyncio.sleep(0.02)
-    finally:
-        following.cancel()

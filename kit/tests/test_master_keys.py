@@ -1,5 +1,6 @@
 """Where master keys come from, and how they change while everything runs."""
 
+import asyncio
 import base64
 import json
 import os
@@ -10,7 +11,8 @@ import sys
 import pytest
 from cloudly_kit.config import ServiceSettings
 from cloudly_kit.crypto import CannotOpen, Envelope
-from cloudly_kit.master_keys import KeysFile, MasterKeys, key_id
+from cloudly_kit.hints import Hints
+from cloudly_kit.master_keys import HINT, KeysFile, MasterKeys, follow, key_id
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -122,6 +124,32 @@ def test_a_command_that_fails_stops_the_start_and_its_output_is_not_repeated(set
     with pytest.raises(ValueError, match="ended with 3") as refused:
         Envelope.load(settings(master_key_command="sh -c 'echo canary; exit 3'"))
     assert "canary" not in str(refused.value)
+
+
+async def test_a_command_is_run_again_for_a_key_that_is_missed_and_when_somebody_tells(
+    settings, tmp_path, monkeypatch, redis_client
+):
+    monkeypatch.setattr("cloudly_kit.master_keys.RERUN_SECONDS", 0)
+    path = tmp_path / "master-keys"
+    path.write_text(text(OLD))
+    keys, hints = MasterKeys(settings(master_key_command=f"cat {path}")), Hints(redis_client)
+    sealed = Envelope.of({key_id(NEW): NEW}, key_id(NEW)).seal(b"secret", "x")
+    following = asyncio.create_task(follow(keys, hints))
+    try:
+        async with asyncio.timeout(20):
+            path.write_text(text(OLD, NEW))
+            while True:
+                try:
+                    assert Envelope(keys).open(sealed, "x") == b"secret"
+                    break
+                except CannotOpen:
+                    await asyncio.sleep(0.02)
+            path.write_text(text(NEW, OLD))
+            while keys.present().current != key_id(NEW):
+                await hints.publish(HINT)  # again: what is told before anybody listens is lost
+                await asyncio.sleep(0.02)
+    finally:
+        following.cancel()
 
 
 # ------------------------------------------------------------------------------------------- changing the keys file

@@ -32,6 +32,8 @@ WHO_HAS = {
     "external-registries.write": {"admin"},
     "images.read": READERS | {"api"},
     "images.write": OPERATORS | {"api"},
+    "keys.manage": {"admin"},
+    "keys.read": READERS,
     "settings.manage": {"admin"},
     "tasks.read": READERS | {"api"},
     "tasks.run": OPERATORS,

@@ -149,6 +149,10 @@ class Executions:
             log.info("execution.created", execution=record.id, task=task, trigger=trigger)
         return record
 
+    async def made_by(self, request: RequestKey | None) -> Execution | None:
+        """The execution that a request made before; None where it is the first time, or no request can be repeated."""
+        return await self.records.find_one(request_key=request.key) if request is not None else None
+
     async def get(self, execution_id: str) -> Execution:
         """The record.
 

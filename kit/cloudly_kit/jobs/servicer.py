@@ -11,6 +11,7 @@ from cloudly.executions.v1 import execution_pb2_grpc
 from cloudly.tasks.v1 import task_pb2, task_pb2_grpc
 from google.protobuf import json_format, struct_pb2
 
+from cloudly_kit import access
 from cloudly_kit.identity import caller
 from cloudly_kit.jobs.executions import Execution, Executions, State
 from cloudly_kit.jobs.log import Line
@@ -92,6 +93,9 @@ class TaskServicer(task_pb2_grpc.TaskServiceServicer):
 
     async def RunTask(self, request: task_pb2.RunTaskRequest, context: Any) -> task_pb2.RunTaskResponse:
         """Start a task now; a repeated request answers the execution it started before."""
+        known = self._executions.tasks.get(request.task)
+        if known is not None and known.permission:
+            access.require(known.permission)
         record = await self._executions.create(
             request.task,
             json_format.MessageToDict(request.parameters),

@@ -30,6 +30,8 @@ class Task(Generic[P]):
     category: str = ""
     schedule: str = ""
     """Five-field cron, UTC; empty: only by hand."""
+    permission: str = ""
+    """What whoever starts it by name needs besides `tasks.run`."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -48,6 +50,7 @@ def task(
     description: str = "",
     category: str = "",
     schedule: str = "",
+    permission: str = "",
 ) -> Callable[[Callable[[Run, P], Awaitable[Result]]], Task[P]]:
     """Make a task of an async function `(run, parts) -> result`.
 
@@ -59,6 +62,6 @@ def task(
     """
 
     def of(function: Callable[[Run, P], Awaitable[Result]]) -> Task[P]:
-        return Task(name, function, timeout_seconds, max_failures, description, category, schedule)
+        return Task(name, function, timeout_seconds, max_failures, description, category, schedule, permission)
 
     return of

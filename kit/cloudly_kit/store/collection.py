@@ -61,7 +61,7 @@ class Collection(Generic[D]):
         self.database = database
         self.name = name
         self.kind = kind
-        self._document = document
+        self.document = document
         self._indexes = tuple(indexes)
         self._orderable = dict(orderable) if isinstance(orderable, Mapping) else {field: field for field in orderable}
         self._filters = Filters(document, filterable)
@@ -116,6 +116,26 @@ class Collection(Generic[D]):
         """All documents of a scope with these values, unordered. Only where their number is bounded."""
         cursor = self._raw.find(_equality(scope, equal), session=_driver(session))
         return [self._decode(raw) async for raw in cursor]
+
+    async def every(self) -> AsyncIterator[D]:
+        """All documents of all scopes, unordered; for work on a whole collection."""
+        async for document in self._live(None):
+            yield document
+
+    async def recode(self, doc: D, recoded: D) -> bool:
+        """Store the same document in another form (wrapped by another key), if nobody has changed it since it was read.
+
+        It is no change: etag and times stay as they were, and so does whoever holds them. A writer who read the document
+        before overwrites the new form with the old one; look again for what is left.
+
+        Returns:
+            False: it has been changed or deleted.
+        """
+        raw = self._encode(recoded.model_copy(update={"etag": doc.etag, "update_time": doc.update_time}))
+        result = await self._repeated(
+            lambda s: self._raw.replace_one({"_id": doc.id, "etag": doc.etag}, raw, session=s)
+        )
+        return bool(result.matched_count)
 
     async def replace(self, doc: D, *, session: Session | None = None) -> D:
         """Store a changed document if nobody else has changed it since it was read; answers it with its new etag.
@@ -231,7 +251,7 @@ class Collection(Generic[D]):
         return encode(doc, len(self._migrations) + 1)
 
     def _decode(self, raw: Raw) -> D:
-        return decode(upgraded(raw, self._migrations), self._document)
+        return decode(upgraded(raw, self._migrations), self.document)
 
     async def _live(self, scopes: Several[str] | None) -> AsyncIterator[D]:
         for scope in [None] if scopes is None else scopes:
@@ -256,6 +276,9 @@ class Collection(Generic[D]):
             result = await write(session.raw)
             session.wrote(self._raw, raw["_id"], raw["etag"])
             return result
+        return await self._repeated(write)
+
+    async def _repeated(self, write: Callable[[Any], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WRITE_SECONDS
         attempt = 0

@@ -10,7 +10,7 @@ from cloudly_kit.identity import key_from_jwk
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cloudly_auth.audit_store import AuditStore, CheckpointKey, Mark
+from cloudly_auth.audit_store import AUDIT_KEY, AuditStore, CheckpointKey, Mark
 from cloudly_auth.signing_keys import KeyRing
 
 _PURPOSE = b"cloudly audit mark v1\n"
@@ -51,7 +51,9 @@ class Marks:
         x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
         # Another replica may have kept it, or this key may have signed before this process.
         with contextlib.suppress(AlreadyExists):
-            await self._store.keys.insert(CheckpointKey(id=kid, x=x, sealed=self._envelope.seal(raw, _context(kid))))
+            await self._store.keys.insert(
+                CheckpointKey(id=kid, x=x, sealed=self._envelope.seal(raw, AUDIT_KEY.context(id=kid)))
+            )
         self._known[kid] = public
 
     async def _public(self, kid: str) -> Ed25519PublicKey | None:
@@ -61,7 +63,7 @@ class Marks:
                 return None
             # What the seal holds counts: `x` beside it is for people.
             try:
-                raw = self._envelope.open(found.sealed, _context(kid))
+                raw = self._envelope.open(found.sealed, AUDIT_KEY.context(id=kid))
             except CannotOpen:
                 return None  # not sealed by us
             self._known[kid] = key_from_jwk(base64.urlsafe_b64encode(raw).decode().rstrip("="))
@@ -71,7 +73,3 @@ class Marks:
 def _content(mark: Mark) -> bytes:
     fields = {name: getattr(mark, name) for name in ("id", "sequence", "hash", "day", "kid")}
     return _PURPOSE + orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-
-
-def _context(kid: str) -> str:
-    return f"audit-key:{kid}"

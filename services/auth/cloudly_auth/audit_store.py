@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from cloudly_kit.crypto import Sealed
+from cloudly_kit.sealed_fields import SealedFor
 from cloudly_kit.store import Choice, Collection, Database, Document, Index
 from cloudly_kit.store import Session as Transaction
 from cloudly_kit.store.documents import decode, encode
@@ -22,6 +23,7 @@ from pydantic import BaseModel
 GENESIS = "0" * 64
 """What the first entry has as the hash of the entry before."""
 HEAD, ANCHOR = "head", "anchor"
+AUDIT_KEY = SealedFor("audit-key:{id}")
 _RESULTS = {"DONE": "done", "DENIED": "denied", "FAILED": "failed", "UNKNOWN": "unknown"}
 
 
@@ -105,7 +107,7 @@ class CheckpointKey(Document):
     """A public key that signs marks; `sealed` holds it too, so that only who has the master key can add one."""
 
     x: str
-    sealed: Sealed
+    sealed: Annotated[Sealed, AUDIT_KEY]
 
 
 class AuditStore:

@@ -7,12 +7,15 @@ factor_policies    who must have a second factor       scope "-"    one document
 """
 
 from datetime import datetime
+from typing import Annotated
 
 from cloudly_kit.crypto import Sealed
+from cloudly_kit.sealed_fields import SealedFor
 from cloudly_kit.store import Collection, Database, Document, Index, now
 from pydantic import BaseModel, Field
 
 POLICY = "policy"
+TOTP = SealedFor("totp:{id}")
 
 
 class Passkey(BaseModel):
@@ -33,14 +36,14 @@ class Passkey(BaseModel):
 class Factors(Document):
     """The second factors of the user with this id."""
 
-    totp: Sealed | None = None
-    """The secret of the authenticator app, sealed for `totp:<user>`."""
+    totp: Annotated[Sealed | None, TOTP] = None
+    """The secret of the authenticator app."""
     totp_time: datetime | None = None
     """Since when it counts."""
     totp_step: int = 0
     """The last time step (RFC 6238 §4.2) whose code was used; that code and earlier ones are refused (§5.2)."""
-    pending_totp: Sealed | None = None
-    """A secret that no code has been seen of; sealed alike."""
+    pending_totp: Annotated[Sealed | None, TOTP] = None
+    """A secret that no code has been seen of."""
     pending_until: datetime | None = None
     passkeys: list[Passkey] = []
     recovery_hashes: list[str] = []

@@ -11,9 +11,8 @@ from cloudly_kit.store import now
 
 from cloudly_auth import recovery_codes, totp
 from cloudly_auth.challenges import Challenge, Challenges
-from cloudly_auth.factor_store import Factors, Passkey
+from cloudly_auth.factor_store import TOTP, Factors, Passkey
 from cloudly_auth.passkeys import NAME, RelyingParty
-from cloudly_auth.second_step import totp_context
 from cloudly_auth.store import AuthStore, User
 
 log = structlog.get_logger()
@@ -47,7 +46,7 @@ class SecondFactors:
         if (await self._made(user.id)).totp is not None:
             raise FailedPrecondition("an authenticator app is enrolled already: remove it first")
         secret = totp.new_secret()
-        sealed = self._envelope.seal(secret.encode(), totp_context(user.id))
+        sealed = self._envelope.seal(secret.encode(), TOTP.context(id=user.id))
         await self._store.factors.change(
             user.id, lambda old: old.model_copy(update={"pending_totp": sealed, "pending_until": now() + PENDING})
         )
@@ -65,7 +64,7 @@ class SecondFactors:
         def change(factors: Factors) -> Factors:
             if factors.pending_totp is None or factors.pending_until is None or factors.pending_until <= now():
                 raise FailedPrecondition("no authenticator app waits for its code: begin again")
-            secret = self._envelope.open(factors.pending_totp, totp_context(user_id)).decode()
+            secret = self._envelope.open(factors.pending_totp, TOTP.context(id=user_id)).decode()
             step = totp.matching_step(secret, "".join(code.split()), after=0)
             if step is None:
                 raise InvalidArgument.of(

@@ -1,12 +1,16 @@
 """Auth's jobs: thin; they load, call the domain, and record."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from cloudly_kit.jobs import Run, task
+from cloudly_kit.jobs import Run, Task, task
+from cloudly_kit.sealed_values import PERMISSION, SealedValues, rewrap_task
 from cloudly_kit.store import now
 
 from cloudly_auth.audit_log import AuditLog
+from cloudly_auth.master_keys import DROP, ROTATE, MasterKeyRotation
 from cloudly_auth.signing_keys import KeyRing
 
 
@@ -17,6 +21,8 @@ class Parts:
     keys: KeyRing
     audit: AuditLog
     audit_days: int
+    sealed: SealedValues
+    master_keys: MasterKeyRotation
 
 
 @task(
@@ -25,6 +31,7 @@ class Parts:
     description="Has the next key sign tokens and makes another one; the old one verifies until its last token ends.",
     category="security",
     schedule="17 3 1 * *",
+    permission=PERMISSION,
 )
 async def rotate_signing_key(run: Run, parts: Parts) -> dict[str, str]:
     """One rotation, whatever the number of attempts it takes."""
@@ -49,5 +56,40 @@ async def expire_audit_log(run: Run, parts: Parts) -> dict[str, int]:
     return {"dropped": await parts.audit.drop_before(first)}
 
 
-TASKS = (rotate_signing_key, expire_audit_log)
+@task(
+    ROTATE,
+    timeout_seconds=6 * 3600,
+    description="Makes a new master key (or takes the first one given) and seals all services' secrets anew with it.",
+    category="security",
+    permission=PERMISSION,
+)
+async def rotate_master_key(run: Run, parts: Parts) -> Mapping[str, Any]:
+    """One rotation, whatever the number of attempts it takes."""
+    return await parts.master_keys.rotate(run)
+
+
+@task(
+    DROP,
+    timeout_seconds=300,
+    description="Forgets the earlier master keys, once nothing is sealed with them.",
+    category="security",
+    permission=PERMISSION,
+)
+async def drop_previous_master_keys(run: Run, parts: Parts) -> Mapping[str, Any]:
+    """What is repeated finds none to drop, and says so."""
+    del run
+    return await parts.master_keys.drop()
+
+
+def _sealed(parts: Parts) -> SealedValues:
+    return parts.sealed
+
+
+TASKS: Sequence[Task[Parts]] = (
+    rotate_signing_key,
+    expire_audit_log,
+    rotate_master_key,
+    drop_previous_master_keys,
+    rewrap_task("auth", _sealed),
+)
 """Sessions, credentials and revocations that have run out are removed by the database itself (see store.py)."""

@@ -10,14 +10,18 @@ from cloudly.auth.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from cloudly.auth.v1.factor_pb2_grpc import add_FactorServiceServicer_to_server
 from cloudly.auth.v1.invitation_pb2_grpc import add_InvitationServiceServicer_to_server
+from cloudly.auth.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from cloudly.auth.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
 from cloudly.auth.v1.setting_pb2_grpc import add_SettingServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.identity import PublicKeys
+from cloudly_kit.ids import new_id
 from cloudly_kit.jobs import Executions, run_worker, serve_jobs
+from cloudly_kit.leases import Lease
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime, run
+from cloudly_kit.sealed_values import SealedValues, serve_sealed_values
 
 from cloudly_auth.accounts import Accounts
 from cloudly_auth.api_tokens import ApiTokens
@@ -38,9 +42,12 @@ from cloudly_auth.jobs import TASKS, Parts
 from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
 from cloudly_auth.mail import Mail
+from cloudly_auth.master_keys import HOLDERS, MasterKeyOrders, MasterKeyRotation
 from cloudly_auth.passkeys import RelyingParty
 from cloudly_auth.passwords import Passwords
+from cloudly_auth.peers import HolderPeer
 from cloudly_auth.revocations import Revocations
+from cloudly_auth.sealed import sealed
 from cloudly_auth.second_step import SecondStep
 from cloudly_auth.service_tokens import ServiceTokens
 from cloudly_auth.servicers import (
@@ -49,6 +56,7 @@ from cloudly_auth.servicers import (
     AuthServicer,
     FactorServicer,
     InvitationServicer,
+    KeyServicer,
     SessionServicer,
     SettingServicer,
     UserServicer,
@@ -135,6 +143,11 @@ async def serve(settings: Settings) -> None:
         mail = Mail(settings.mail_server, settings.public_origin) if settings.mail_server else None
         invitations = Invitations(invitation_store, users, attempts, mail, settings.public_origin)
         runtime.serve(add_InvitationServiceServicer_to_server, InvitationServicer(invitations, sessions))
+        rotation = await _rotation(runtime)
+        runtime.serve(
+            add_KeyServiceServicer_to_server, KeyServicer(keys, rotation, MasterKeyOrders(rotation, executions))
+        )
+        serve_sealed_values(runtime, SealedValues(envelope, sealed(runtime.database)))
         chain, audit = await _audit(runtime, keys)
         runtime.serve(add_AuditServiceServicer_to_server, AuditServicer(audit))
         runtime.background("audit-chain", chain.run)
@@ -178,6 +191,12 @@ async def _audit(runtime: Runtime, keys: KeyRing) -> tuple[Chain, AuditLog]:
     return chain, AuditLog(store, marks, runtime.redis)
 
 
+async def _rotation(runtime: Runtime) -> MasterKeyRotation:
+    holders = [HolderPeer(name, runtime.channel(name)) for name in HOLDERS]
+    lease = Lease(runtime.redis, "cloudly.lease.auth.master-key", new_id(), 10)
+    return MasterKeyRotation(await runtime.master_keys(), holders, runtime.hints, lease)
+
+
 async def _heal(sessions: Sessions) -> None:
     while True:
         await sessions.carry_out_endings()
@@ -186,9 +205,11 @@ async def _heal(sessions: Sessions) -> None:
 
 async def build(runtime: Runtime, settings: Settings) -> Parts:
     """What the tasks work with, in a worker."""
-    keys, *_ = await _foundations(runtime, settings, await runtime.envelope())
+    envelope = await runtime.envelope()
+    keys, *_ = await _foundations(runtime, settings, envelope)
     _, audit = await _audit(runtime, keys)
-    return Parts(keys, audit, settings.audit_days)
+    sealed_values = SealedValues(envelope, sealed(runtime.database))
+    return Parts(keys, audit, settings.audit_days, sealed_values, await _rotation(runtime))
 
 
 def main() -> None:

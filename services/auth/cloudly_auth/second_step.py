@@ -26,7 +26,7 @@ from cloudly_auth import recovery_codes, totp
 from cloudly_auth.attempts import Attempts
 from cloudly_auth.challenges import Challenge, Challenges
 from cloudly_auth.factor_policy import FactorPolicies
-from cloudly_auth.factor_store import Factors
+from cloudly_auth.factor_store import TOTP, Factors
 from cloudly_auth.logins import Logins
 from cloudly_auth.passkeys import RelyingParty, parse_assertion
 from cloudly_auth.sessions import Client, Granted, Sessions
@@ -241,16 +241,11 @@ class SecondStep:
     def _use_totp(self, factors: Factors, code: str) -> Factors:
         if factors.totp is None:
             raise CredentialsInvalid
-        secret = self._envelope.open(factors.totp, totp_context(factors.id)).decode()
+        secret = self._envelope.open(factors.totp, TOTP.context(id=factors.id)).decode()
         step = totp.matching_step(secret, "".join(code.split()), after=factors.totp_step)
         if step is None:
             raise CredentialsInvalid("the code is wrong, or was used before: wait for the next one")
         return factors.model_copy(update={"totp_step": step})
-
-
-def totp_context(user_id: str) -> str:
-    """For what the secret of a user's authenticator app is sealed."""
-    return f"totp:{user_id}"
 
 
 def _use_recovery_code(factors: Factors, code: str) -> Factors:

@@ -15,7 +15,7 @@ from cloudly_kit.store import Session, now
 from cloudly_auth.events import settings_topic
 from cloudly_auth.setting_keys import MASK, SETTING_KEYS, SettingKey, owned_by, shown
 from cloudly_auth.setting_values import faults, tidy
-from cloudly_auth.settings_store import SettingDocument, SettingsStore
+from cloudly_auth.settings_store import SETTING, SettingDocument, SettingsStore
 
 log = structlog.get_logger()
 
@@ -120,7 +120,7 @@ class Settings:
         if known.secret and value.startswith(MASK):
             message = "is the masked form of another value; send the secret itself, or leave it out to keep what is set"
             raise InvalidArgument.of((_place(wish, ""), message))
-        sealed = self._envelope.seal(value.encode(), _context(known.key)) if value else None
+        sealed = self._envelope.seal(value.encode(), SETTING.context(id=known.key)) if value else None
         wished = found or SettingDocument(id=known.key, change_time=time)
         wished = wished.model_copy(update={"sealed": sealed, "change_time": time, "changed_by": by})
         if found is None:
@@ -131,7 +131,7 @@ class Settings:
     def _plain(self, key: str, document: SettingDocument | None) -> str:
         if document is None or document.sealed is None:
             return ""
-        return self._envelope.open(document.sealed, _context(key)).decode()
+        return self._envelope.open(document.sealed, SETTING.context(id=key)).decode()
 
     def _shown(self, known: SettingKey, document: SettingDocument | None) -> Setting:
         if document is None:
@@ -171,7 +171,3 @@ def _check(wishes: Sequence[Wish]) -> None:
 
 def _place(wish: Wish, inside: str) -> str:
     return f"{wish.place or wish.key}{inside}"
-
-
-def _context(key: str) -> str:
-    return f"setting:{key}"

@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 from cloudly.auth.v1 import audit_pb2, audit_pb2_grpc, auth_pb2, setting_pb2, setting_pb2_grpc, user_pb2
 from cloudly_auth.config import Settings
@@ -21,77 +19,35 @@ from cloudly_kit.errors import CredentialsInvalid, DomainError, TokenRevoked
 from cloudly_kit.ids import new_id
 from cloudly_kit.testing import ServiceHarness
 from google.protobuf.field_mask_pb2 import FieldMask
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-KILLED = 137
+from tests.processes import KILLED, Process
+
 PASSWORD = "a long enough passphrase"
 
 
-class Process:
+def process(settings: Settings, crashpoint: str) -> Process:
     """Auth as a process of its own."""
-
-    def __init__(self, settings: Settings, crashpoint: str) -> None:
-        self.settings = settings
-        environment = {
-            "MONGODB_URL": settings.mongodb_url.get_secret_value(),
-            "MONGODB_NAME": settings.mongodb_name,
-            "REDIS_URL": settings.redis_url.get_secret_value(),
-            "CLOUDLY_DATA_DIR": str(settings.data_dir),
-            "CLOUDLY_AUTH_LISTEN": settings.auth_listen,
-            "CLOUDLY_AUTH_ADDRESS": settings.auth_listen,
-            "SERVEZONE_ADMINACCOUNT": settings.admin_account.get_secret_value(),
-            "CLOUDLY_CRASHPOINT": crashpoint,
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cloudly_auth.main"],
-            env={**os.environ, **environment},
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    async def ended(self) -> int:
-        return await asyncio.to_thread(self.process.wait, 30)
-
-    async def serving(self) -> None:
-        options = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200))
-        async with grpc.aio.insecure_channel(self.settings.auth_listen, options=options) as channel:
-            check = health_pb2_grpc.HealthStub(channel).Check
-            async with asyncio.timeout(30):
-                while True:
-                    assert self.process.poll() is None, self.process.stderr.read()
-                    try:
-                        await check(health_pb2.HealthCheckRequest(), timeout=1)
-                    except grpc.aio.AioRpcError:
-                        await asyncio.sleep(0.05)
-                    else:
-                        return
-
-    async def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            await asyncio.to_thread(self.process.wait, 20)
-        self.process.stderr.close()
+    account = settings.admin_account.get_secret_value()
+    return Process("auth", settings, crashpoint=crashpoint, SERVEZONE_ADMINACCOUNT=account)
 
 
 @asynccontextmanager
 async def dying(settings: Settings, crashpoint: str) -> AsyncIterator[None]:
     """A process that serves, and has died of its crash point by the end of the block."""
-    process = Process(settings, crashpoint)
+    running = process(settings, crashpoint)
     try:
-        await process.serving()
+        await running.serving()
         yield
-        assert await process.ended() == KILLED
+        assert await running.ended() == KILLED
     finally:
-        await process.stop()
+        await running.stop()
 
 
 @pytest.mark.parametrize("place", ["before_write", "after_write"])
 async def test_a_start_killed_at_the_first_admin_is_repeated(
     harness: ServiceHarness, settings: Settings, caller_of, store: Any, place: str
 ):
-    process = Process(settings, f"auth.users.bootstrap.{place}")
-    assert await process.ended() == KILLED
-    await process.stop()
+    assert await process(settings, f"auth.users.bootstrap.{place}").ended() == KILLED
     async with harness.running("auth", serve, settings):
         assert (await caller_of.login()).identity.name == "root"
     assert len(await store.admins()) == 1
@@ -225,12 +181,12 @@ async def test_a_rotation_killed_anywhere_leaves_a_whole_ring(auth, store: Any, 
     token = await auth.admin()
     ring = KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME)
     before, _ = await ring.signer()
-    process = await asyncio.create_subprocess_exec(
+    rotating = await asyncio.create_subprocess_exec(
         sys.executable, "-c", ROTATE,
         auth.settings.mongodb_url.get_secret_value(), store.database.name, str(auth.settings.keys_dir),
         env={**os.environ, "CLOUDLY_CRASHPOINT": f"auth.keys.rotate.{place}"},
     )  # fmt: skip
-    assert await process.wait() == KILLED
+    assert await rotating.wait() == KILLED
     ring = KeyRing(store.database, Envelope.load(auth.settings), longest_token=LONGEST_LIFETIME)
     active, _ = await ring.signer()
     assert (active != before) is turned

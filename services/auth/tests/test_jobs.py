@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from cloudly.executions.v1 import execution_pb2, execution_pb2_grpc
+from cloudly.tasks.v1 import task_pb2, task_pb2_grpc
 from cloudly_auth.jobs import TASKS, Parts
 from cloudly_auth.main import build
+from cloudly_kit.errors import PermissionDenied
 from cloudly_kit.jobs import Executions
 from cloudly_kit.jobs.worker import add_worker
 from cloudly_kit.runtime import Runtime
@@ -58,7 +60,16 @@ async def test_an_attempt_that_follows_a_dead_one_does_not_rotate_again(auth, wo
 
 
 def test_keys_are_rotated_monthly_and_the_audit_log_is_shortened_daily():
-    assert {task.name: task.schedule for task in TASKS} == {
+    assert {task.name: task.schedule for task in TASKS if task.schedule} == {
         "rotate-signing-key": "17 3 1 * *",
         "expire-audit-log": "41 2 * * *",
     }
+
+
+async def test_who_may_run_tasks_may_not_for_that_change_keys(auth, work: Any):
+    await auth.add_user("op", "operator")
+    operator = task_pb2_grpc.TaskServiceStub(auth.channel((await auth.login("op")).access_token))
+    for task in ("rotate-signing-key", "rotate-master-key", "drop-previous-master-keys", "rewrap-auth-secrets"):
+        with pytest.raises(PermissionDenied, match=r"keys\.manage"):
+            await operator.RunTask(task_pb2.RunTaskRequest(task=task))
+    assert (await operator.RunTask(task_pb2.RunTaskRequest(task="expire-audit-log"))).execution.id

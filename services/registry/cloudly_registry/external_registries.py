@@ -10,7 +10,7 @@ from cloudly_kit.hints import Hints
 from cloudly_kit.store import RequestKey, Session
 from cloudly_kit.store.documents import now
 
-from cloudly_registry.external_registry_store import ExternalRegistryDocument, ExternalRegistryStore
+from cloudly_registry.external_registry_store import PASSWORD, ExternalRegistryDocument, ExternalRegistryStore
 from cloudly_registry.upstream import Login, Upstream, UpstreamDenied, UpstreamUnreachable, server_of
 
 log = structlog.get_logger()
@@ -124,11 +124,11 @@ class ExternalRegistries:
     def login(self, document: ExternalRegistryDocument) -> Login:
         """With the password in the clear: never to be logged."""
         sealed = document.password
-        password = self._envelope.open(sealed, document.seal_context).decode() if sealed is not None else ""
+        password = self._envelope.open(sealed, PASSWORD.context(id=document.id)).decode() if sealed is not None else ""
         return Login(document.url, document.username, password)
 
     def _sealed(self, document: ExternalRegistryDocument, password: str) -> ExternalRegistryDocument:
-        sealed = self._envelope.seal(password.encode(), document.seal_context) if password else None
+        sealed = self._envelope.seal(password.encode(), PASSWORD.context(id=document.id)) if password else None
         return document.model_copy(update={"password": sealed})
 
     async def _only_default(self, document: ExternalRegistryDocument, session: Session) -> None:
@@ -141,7 +141,8 @@ class ExternalRegistries:
 
 def _reach(document: ExternalRegistryDocument) -> tuple[object, ...]:
     """All that decides whether it works."""
-    return document.type, document.url, document.username, document.password
+    # A password that is only wrapped by another master key is the same.
+    return document.type, document.url, document.username, document.password and document.password.ciphertext
 
 
 def _checked(document: ExternalRegistryDocument, *, has_password: bool) -> ExternalRegistryDocument:

@@ -4,9 +4,13 @@ external_registries   scope "-"   one an external registry; its password sealed
 """
 
 from datetime import datetime
+from typing import Annotated
 
 from cloudly_kit.crypto import Sealed
+from cloudly_kit.sealed_fields import SealedFor
 from cloudly_kit.store import Collection, Database, Document, Index
+
+PASSWORD = SealedFor("registry.external_registries/{id}")
 
 
 class ExternalRegistryDocument(Document):
@@ -18,16 +22,11 @@ class ExternalRegistryDocument(Document):
     url: str
     server: str
     username: str = ""
-    password: Sealed | None = None
+    password: Annotated[Sealed | None, PASSWORD] = None
     is_default: bool = False
     status: str = "EXTERNAL_REGISTRY_STATUS_UNKNOWN"
     last_error: str = ""
     check_time: datetime | None = None
-
-    @property
-    def seal_context(self) -> str:
-        """What the password is sealed for."""
-        return f"registry.external_registries/{self.id}"
 
 
 class ExternalRegistryStore(Collection[ExternalRegistryDocument]):

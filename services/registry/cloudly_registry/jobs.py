@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudly_kit.jobs import Run, Task, task
 from cloudly_kit.leases import Lease
+from cloudly_kit.sealed_values import SealedValues, rewrap_task
 
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.collector import Collector
@@ -21,6 +22,7 @@ class Work:
     collector: Collector
     lease: Lease
     """Held by the one collector that works."""
+    sealed: SealedValues
 
 
 @task(
@@ -53,4 +55,8 @@ async def collect_garbage(run: Run, work: Work) -> dict[str, Any]:
     return report.result()
 
 
-TASKS: Sequence[Task[Work]] = (upload_cleanup, collect_garbage)
+def _sealed(work: Work) -> SealedValues:
+    return work.sealed
+
+
+TASKS: Sequence[Task[Work]] = (upload_cleanup, collect_garbage, rewrap_task("registry", _sealed))

@@ -18,6 +18,7 @@ from cloudly_kit.leases import Lease
 from cloudly_kit.objects import from_settings
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime
+from cloudly_kit.sealed_values import SealedValues, serve_sealed_values
 
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
@@ -36,6 +37,7 @@ from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.sealed import sealed
 from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer, ImageVersionServicer, WebhookServicer
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
@@ -98,6 +100,7 @@ async def serve(settings: Settings) -> None:
             ExternalRegistryServicer(external_store, external),
         )
         await _serve_webhooks(runtime, settings, sender)
+        serve_sealed_values(runtime, SealedValues(envelope, sealed(runtime.database)))
         serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
         runtime.background("deleted-images", images.follow)
@@ -133,7 +136,8 @@ async def build(runtime: Runtime, settings: Settings) -> Work:
     manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
     cleanup = Cleanup(store, objects, Uploads(store, objects, blobs), timedelta(hours=settings.upload_hours))
     collector = Collector(store, objects, manifests, quarantine, pins, timedelta(hours=settings.grace_hours))
-    return Work(cleanup, collector, Lease(runtime.redis, "cloudly.lease.registry.collector", new_id(), 30))
+    lease = Lease(runtime.redis, "cloudly.lease.registry.collector", new_id(), 30)
+    return Work(cleanup, collector, lease, SealedValues(await runtime.envelope(), sealed(runtime.database)))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from cloudly_auth.servicers.audit import AuditServicer
 from cloudly_auth.servicers.auth import AuthServicer
 from cloudly_auth.servicers.factors import FactorServicer
 from cloudly_auth.servicers.invitations import InvitationServicer
+from cloudly_auth.servicers.keys import KeyServicer
 from cloudly_auth.servicers.sessions import SessionServicer
 from cloudly_auth.servicers.settings import SettingServicer
 from cloudly_auth.servicers.users import UserServicer
@@ -15,6 +16,7 @@ __all__ = [
     "AuthServicer",
     "FactorServicer",
     "InvitationServicer",
+    "KeyServicer",
     "SessionServicer",
     "SettingServicer",
     "UserServicer",

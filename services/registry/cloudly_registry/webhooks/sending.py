@@ -21,7 +21,7 @@ from cloudly_kit.store import now
 
 from cloudly_registry.webhooks import signing
 from cloudly_registry.webhooks.messages import CONTENT_TYPE
-from cloudly_registry.webhooks.store import DeliveryDocument, WebhookDocument
+from cloudly_registry.webhooks.store import SECRET, DeliveryDocument, WebhookDocument
 
 SECONDS = 15.0
 """A receiver that does not answer for so long has not taken it."""
@@ -95,7 +95,7 @@ class Sender:
         sealed = [webhook.secret]
         if webhook.previous_secret_end is not None and webhook.previous_secret_end > now():
             sealed.append(webhook.previous_secret)
-        return [self._envelope.open(one, webhook.seal_context).decode() for one in sealed if one is not None]
+        return [self._envelope.open(one, SECRET.context(id=webhook.id)).decode() for one in sealed if one is not None]
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, address = info

@@ -6,9 +6,13 @@ webhook_deliveries   scope the webhook   one a message; gone a week after it was
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 from cloudly_kit.crypto import Sealed
+from cloudly_kit.sealed_fields import SealedFor
 from cloudly_kit.store import Collection, Database, Document, Index, Page, PageRequest
+
+SECRET = SealedFor("registry.webhooks/{id}")
 
 
 class Event(StrEnum):
@@ -43,16 +47,11 @@ class WebhookDocument(Document):
     disabled: bool = False
     disabled_reason: str = ""
     """Set when it was disabled because nothing got through; empty where a person did it."""
-    secret: Sealed | None = None
-    previous_secret: Sealed | None = None
+    secret: Annotated[Sealed | None, SECRET] = None
+    previous_secret: Annotated[Sealed | None, SECRET] = None
     previous_secret_end: datetime | None = None
     failing_since: datetime | None = None
     last_error: str = ""
-
-    @property
-    def seal_context(self) -> str:
-        """What the secrets are sealed for."""
-        return f"registry.webhooks/{self.id}"
 
 
 class DeliveryDocument(Document):

@@ -16,7 +16,14 @@ from cloudly_registry.webhooks.deliverer import HINT
 from cloudly_registry.webhooks.messages import of_test
 from cloudly_registry.webhooks.recording import KEPT, RETRIED, delivery
 from cloudly_registry.webhooks.sending import Sender, trusting
-from cloudly_registry.webhooks.store import DeliveryDocument, DeliveryState, Event, WebhookDocument, WebhookStore
+from cloudly_registry.webhooks.store import (
+    SECRET,
+    DeliveryDocument,
+    DeliveryState,
+    Event,
+    WebhookDocument,
+    WebhookStore,
+)
 
 log = structlog.get_logger()
 
@@ -47,7 +54,7 @@ class Webhooks:
             raise FailedPrecondition(f"there may be {MOST} webhooks: delete one first")
         secret = signing.new_secret()
         document = _checked(wished)
-        document.secret = self._envelope.seal(secret.encode(), document.seal_context)
+        document.secret = self._envelope.seal(secret.encode(), SECRET.context(id=document.id))
         made, repeated = await self._store.webhooks.insert(document, request=request)
         log.info("webhook.created", id=made.id, repeated=repeated)
         return made, "" if repeated else secret
@@ -81,7 +88,7 @@ class Webhooks:
         secret = signing.new_secret()
 
         def mutate(found: WebhookDocument) -> WebhookDocument:
-            sealed = self._envelope.seal(secret.encode(), found.seal_context)
+            sealed = self._envelope.seal(secret.encode(), SECRET.context(id=found.id))
             kept = {"previous_secret": found.secret, "previous_secret_end": now() + overlap} if overlap else {}
             dropped = {"previous_secret": None, "previous_secret_end": None}
             return found.model_copy(update={**dropped, **kept, "secret": sealed})
