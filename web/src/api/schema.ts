@@ -378,6 +378,9 @@ export interface components {
         };
         /** @enum {string} */
         DeploymentState: "DEPLOYMENT_STATE_UNSPECIFIED" | "DEPLOYMENT_STATE_SCHEDULED" | "DEPLOYMENT_STATE_STARTING" | "DEPLOYMENT_STATE_RUNNING" | "DEPLOYMENT_STATE_STOPPING" | "DEPLOYMENT_STATE_STOPPED" | "DEPLOYMENT_STATE_FAILED";
+        DropPreviousMasterKeysRequest: {
+            requestId?: string;
+        };
         ExchangeTokenRequest: {
             token: string;
             audience?: string;
@@ -804,6 +807,9 @@ export interface components {
             joinTokens?: components["schemas"]["JoinToken"][];
             nextPageToken?: string;
         };
+        ListMasterKeysResponse: {
+            masterKeys?: components["schemas"]["MasterKey"][];
+        };
         ListNodesResponse: {
             nodes?: components["schemas"]["Node"][];
             nextPageToken?: string;
@@ -818,6 +824,9 @@ export interface components {
         };
         ListSettingsResponse: {
             settings?: components["schemas"]["Setting"][];
+        };
+        ListSigningKeysResponse: {
+            signingKeys?: components["schemas"]["SigningKey"][];
         };
         ListTasksResponse: {
             tasks?: components["schemas"]["Task"][];
@@ -875,6 +884,19 @@ export interface components {
         LookUpInvitationRequest: {
             token: string;
         };
+        MasterKey: {
+            id?: string;
+            state?: components["schemas"]["MasterKeyState"];
+            source?: string;
+            sealedValues?: number;
+            sealedValuesByService?: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            retireTime?: string;
+        };
+        /** @enum {string} */
+        MasterKeyState: "MASTER_KEY_STATE_UNSPECIFIED" | "MASTER_KEY_STATE_CURRENT" | "MASTER_KEY_STATE_WAITING" | "MASTER_KEY_STATE_EARLIER" | "MASTER_KEY_STATE_ABSENT";
         Node: {
             id?: string;
             name?: string;
@@ -1085,6 +1107,15 @@ export interface components {
         RotateJumpCodeResponse: {
             jumpCode?: string;
         };
+        RotateMasterKeyRequest: {
+            requestId?: string;
+        };
+        RotateSigningKeysRequest: {
+            requestId?: string;
+        };
+        RotateSigningKeysResponse: {
+            signingKeys?: components["schemas"]["SigningKey"][];
+        };
         RotateWebhookSecretRequest: {
             overlapSeconds?: number;
         };
@@ -1137,6 +1168,20 @@ export interface components {
         };
         /** @enum {string} */
         SetupMode: "SETUP_MODE_UNSPECIFIED" | "SETUP_MODE_MANUAL" | "SETUP_MODE_HETZNER" | "SETUP_MODE_AWS" | "SETUP_MODE_DIGITALOCEAN";
+        SigningKey: {
+            kid?: string;
+            state?: components["schemas"]["SigningKeyState"];
+            /** Format: date-time */
+            createTime?: string;
+            /** Format: date-time */
+            activateTime?: string;
+            /** Format: date-time */
+            retireTime?: string;
+            /** Format: date-time */
+            expireTime?: string;
+        };
+        /** @enum {string} */
+        SigningKeyState: "SIGNING_KEY_STATE_UNSPECIFIED" | "SIGNING_KEY_STATE_NEXT" | "SIGNING_KEY_STATE_ACTIVE" | "SIGNING_KEY_STATE_RETIRED";
         TagImageRequest: {
             reference: string;
             tag: string;
