@@ -43,7 +43,7 @@ class Visit:
         page = self.open(path)
         page.get_by_label("User name").fill(suite.admin_username)
         page.get_by_label("Password").fill(suite.admin_password)
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Log in", exact=True).click()
         expect(page.get_by_role("navigation", name="Main")).to_be_visible()
         return page
 

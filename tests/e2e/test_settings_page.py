@@ -78,7 +78,7 @@ def test_who_is_no_admin_is_told_so(visit, suite, api):
     page = visit.open("/settings")
     page.get_by_label("User name").fill("vera")
     page.get_by_label("Password").fill("correct horse battery")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     heading(page, "Settings")
     expect(page.get_by_text("Settings are for admins")).to_be_visible()
     expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings")).to_have_count(0)

@@ -81,7 +81,7 @@ def test_an_admin_makes_tokens_for_others_who_see_only_their_own(visit, suite, a
 
     page.get_by_label("User name").fill("grace")
     page.get_by_label("Password").fill("correct horse battery")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.get_by_role("navigation", name="Main").get_by_role("link", name="API tokens").click()
     expect(page.get_by_role("row", name=re.compile("reports"))).to_contain_text("never")
     expect(page.get_by_role("row", name=re.compile("mine"))).to_have_count(0)

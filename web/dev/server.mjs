@@ -110,6 +110,7 @@ function named(body, field) {
 
 const routes = [
   ["POST /api/v1/auth/login", ({ body }) => (body.username === "admin" && body.password === "admin" ? pair("admin") : refuse(401, "CREDENTIALS_INVALID", "The user name, password or token is wrong", "", "Check the credentials."))],
+  ["GET /api/v1/auth/permissions", () => ({ results: ["users.read", "users.write"].map((permission) => ({ permission, allowed: true })) })],
   ["POST /api/v1/auth/refresh", () => pair("admin")],
   ["POST /api/v1/auth/logout", () => ({})],
   ["POST /api/v1/clusters", ({ body }) => {

@@ -3,7 +3,6 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { asApiError, type ApiError } from "./api/errors";
-import type { Identity } from "./api/records";
 import { icon, type IconName } from "./elements/icon";
 import type { MenuItem } from "./elements/menu";
 import "./elements/menu";
@@ -11,11 +10,10 @@ import type { Page } from "./elements/page";
 import "./elements/problem-box";
 import { toast, toastError } from "./elements/toasts";
 import "./elements/toasts";
-import { match, navigate, safeNext } from "./router";
-import { routes } from "./routes";
-import { managesSettings, readsAudit, readsUsers } from "./state/permissions";
+import { diversion, match, navigate, type Route } from "./router";
+import { nowhere, routes } from "./routes";
 import { chooseTheme, chosenTheme, type Theme } from "./state/theme";
-import { session } from "./state/world";
+import { permissions, session } from "./state/world";
 import { shared } from "./styles/shared";
 
 interface Section {
@@ -23,8 +21,8 @@ interface Section {
   href: string;
   label: string;
   symbol: IconName;
-  /** Who sees it; everybody, if it does not say. */
-  shownTo?: (identity: Identity | undefined) => boolean;
+  /** What one must be allowed to see it; nothing, if it does not say. */
+  permission?: string;
 }
 
 const SECTIONS: readonly Section[] = [
@@ -34,10 +32,10 @@ const SECTIONS: readonly Section[] = [
   { section: "deployments", href: "/deployments", label: "Deployments", symbol: "deployment" },
   { section: "images", href: "/images", label: "Images", symbol: "image" },
   { section: "registry", href: "/registry", label: "Registry", symbol: "store" },
-  { section: "users", href: "/users", label: "Users", symbol: "user", shownTo: readsUsers },
+  { section: "users", href: "/users", label: "Users", symbol: "user", permission: "users.read" },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
-  { section: "settings", href: "/settings", label: "Settings", symbol: "settings", shownTo: managesSettings },
-  { section: "audit", href: "/audit", label: "Audit log", symbol: "audit", shownTo: readsAudit },
+  { section: "settings", href: "/settings", label: "Settings", symbol: "settings", permission: "settings.manage" },
+  { section: "audit", href: "/audit", label: "Audit log", symbol: "audit", permission: "audit.read" },
 ];
 
 const THEMES: readonly { value: Theme; label: string; symbol: IconName }[] = [
@@ -50,6 +48,8 @@ const THEMES: readonly { value: Theme; label: string; symbol: IconName }[] = [
 export class App extends LitElement {
   @state() private page: TemplateResult | typeof nothing = nothing;
   @state() private section = "";
+  /** A door's page stands alone. */
+  @state() private door = true;
   @state() private error: ApiError | undefined;
   @state() private theme: Theme = chosenTheme();
   @state() private navOpen = false;
@@ -216,7 +216,7 @@ export class App extends LitElement {
   }
 
   override render(): TemplateResult {
-    const bare = !session.identity;
+    const bare = this.door || !session.identity;
     this.toggleAttribute("bare", bare);
     return html`
       ${bare ? nothing : this.renderSide()}
@@ -237,7 +237,7 @@ export class App extends LitElement {
       <a class="brand" href="/" aria-label="Cloudly, overview"><span>${icon("logo", 18)}</span>Cloudly</a>
       <nav aria-label="Main" class=${this.navOpen ? "open" : ""}>
         <ul>
-          ${SECTIONS.filter(({ shownTo }) => shownTo?.(identity) ?? true).map(({ section, href, label, symbol }) => html`<li><a href=${href} aria-current=${section === this.section ? "page" : "false"}>${icon(symbol)}${label}</a></li>`)}
+          ${SECTIONS.filter(({ permission }) => permission === undefined || permissions.allows(permission)).map(({ section, href, label, symbol }) => html`<li><a href=${href} aria-current=${section === this.section ? "page" : "false"}>${icon(symbol)}${label}</a></li>`)}
         </ul>
       </nav>
       <div class="foot" role="group" aria-label="Account">
@@ -255,34 +255,19 @@ export class App extends LitElement {
     const visit = ++this.visit;
     const { pathname, search } = location;
     const query = new URLSearchParams(search);
-    const loggedIn = session.identity !== undefined;
-    const invited = pathname === "/invite";
-    if (!loggedIn && pathname !== "/login" && !invited) {
-      navigate(`/login?${new URLSearchParams({ next: pathname + search }).toString()}`, "replace");
+    const { route, params } = match(routes, pathname) ?? { route: nowhere, params: {} };
+    const audience = route.audience ?? "member";
+    const elsewhere = diversion(audience, session.identity, pathname, query);
+    if (elsewhere !== undefined) {
+      navigate(elsewhere, "replace");
       return;
     }
-    if (loggedIn && pathname === "/login") {
-      navigate(safeNext(query.get("next")), "replace");
-      return;
-    }
-    const found = match(routes, pathname);
     try {
-      if (invited) {
-        await import("./views/invite/invite");
-        if (visit === this.visit) this.enter("", html`<cl-invite></cl-invite>`);
-      } else if (!loggedIn) {
-        await import("./views/login/login");
-        if (visit === this.visit) this.enter("", html`<cl-login></cl-login>`);
-      } else if (found) {
-        await found.route.load();
-        if (visit === this.visit) this.enter(found.route.section, found.route.render(found.params, query));
-      } else {
-        await import("./views/not-found");
-        if (visit === this.visit) this.enter("", html`<cl-not-found></cl-not-found>`);
-      }
+      await Promise.all([route.load(), audience === "member" ? permissions.known() : undefined]);
+      if (visit === this.visit) this.enter(route, route.render(params, query));
     } catch (error) {
       // A page's code that does not load: most often the server was updated and the old file is gone.
-      this.error = asApiError(error);
+      if (visit === this.visit) this.error = asApiError(error);
       return;
     }
     if (visit !== this.visit || !focus) return;
@@ -290,9 +275,10 @@ export class App extends LitElement {
     await this.focusPage();
   }
 
-  private enter(section: string, page: TemplateResult): void {
+  private enter(route: Route, page: TemplateResult): void {
     this.error = undefined;
-    this.section = section;
+    this.section = route.section;
+    this.door = route.audience !== undefined && route.audience !== "member";
     this.page = page;
     this.navOpen = false;
   }

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 
-import { fit, safeNext } from "./router";
+import type { Identity } from "./api/records";
+import { diversion, fit, safeNext, type Audience } from "./router";
 
 it("takes parameters out of a path, decoded", () => {
   expect(fit("/clusters/:id", "/clusters/a%20b")).toEqual({ id: "a b" });
@@ -17,4 +18,16 @@ it("follows only addresses of the dashboard itself after a login", () => {
   expect(["/workloads?only=attention", "//evil.example", "/\\evil.example", "https://evil.example", "/login?next=/", null].map(safeNext)).toEqual([
     "/workloads?only=attention", "/", "/", "/", "/", "/",
   ]);
+});
+
+it("leads everybody to the pages that are for them, and keeps in mind where they wanted to go", () => {
+  const member = { id: "u1", name: "ada" };
+  const led = (audience: Audience, identity: Identity | undefined, address: string): string | undefined => {
+    const { pathname, searchParams } = new URL(address, "http://localhost");
+    return diversion(audience, identity, pathname, searchParams);
+  };
+  expect(led("member", member, "/clusters")).toBeUndefined();
+  expect(led("anybody", undefined, "/invite")).toBeUndefined();
+  expect(led("member", undefined, "/workloads?only=attention")).toBe("/login?next=%2Fworkloads%3Fonly%3Dattention");
+  expect(led("guest", member, "/login?next=%2Fclusters")).toBe("/clusters");
 });

@@ -1,6 +1,11 @@
 // Addresses and pages: which page an address means, and going there without loading anew.
 import type { TemplateResult } from "lit";
 
+import type { Identity } from "./api/records";
+
+/** Whom a page is for: who is logged in, who is not, or both. */
+export type Audience = "member" | "guest" | "anybody";
+
 export type Params = Readonly<Record<string, string>>;
 
 export interface Route {
@@ -8,6 +13,8 @@ export interface Route {
   path: string;
   /** The entry of the navigation that is current here. */
   section: string;
+  /** Members, if it does not say. All other pages are doors to theirs: they stand alone, without the navigation. */
+  audience?: Audience;
   /** Loads the page's code. */
   load: () => Promise<unknown>;
   render: (params: Params, query: URLSearchParams) => TemplateResult;
@@ -60,6 +67,17 @@ export function listenToLinks(): void {
     event.preventDefault();
     navigate(link.pathname + link.search + link.hash);
   });
+}
+
+/** Where somebody is led who asks for a page that is not for them; undefined where it is. */
+export function diversion(audience: Audience, identity: Identity | undefined, path: string, query: URLSearchParams): string | undefined {
+  const who: Audience = identity === undefined ? "guest" : "member";
+  if (audience === who || audience === "anybody") return undefined;
+  const beyondTheDoor = safeNext(query.get("next"));
+  if (who === "member") return beyondTheDoor;
+  const asked = query.size > 0 ? `${path}?${query.toString()}` : path;
+  const next = audience === "member" ? asked : beyondTheDoor;
+  return `/login?${new URLSearchParams({ next }).toString()}`;
 }
 
 /** Where to go after a login: only addresses of the dashboard itself. */

@@ -4,6 +4,8 @@ import { html } from "lit";
 import type { Route } from "./router";
 
 export const routes: readonly Route[] = [
+  { path: "/login", section: "", audience: "guest", load: () => import("./views/login/login"), render: () => html`<cl-login></cl-login>` },
+  { path: "/invite", section: "", audience: "anybody", load: () => import("./views/invite/invite"), render: () => html`<cl-invite></cl-invite>` },
   { path: "/", section: "overview", load: () => import("./views/overview/overview"), render: () => html`<cl-overview></cl-overview>` },
   { path: "/clusters", section: "clusters", load: () => import("./views/clusters/cluster-list"), render: () => html`<cl-cluster-list></cl-cluster-list>` },
   {
@@ -68,3 +70,6 @@ export const routes: readonly Route[] = [
   { path: "/settings", section: "settings", load: () => import("./views/settings/setting-list"), render: () => html`<cl-setting-list></cl-setting-list>` },
   { path: "/audit", section: "audit", load: () => import("./views/audit/audit-log"), render: (_, query) => html`<cl-audit-log .query=${query}></cl-audit-log>` },
 ];
+
+/** For an address that is no page. */
+export const nowhere: Route = { path: "", section: "", load: () => import("./views/not-found"), render: () => html`<cl-not-found></cl-not-found>` };

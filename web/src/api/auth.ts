@@ -1,13 +1,19 @@
 // Logins and sessions. These calls carry their own credentials, so they go past the client's token handling.
 import { send } from "./client";
 import { problemOf } from "./errors";
-import type { LoginChallenge, TokenPair } from "./records";
+import type { LoginChallenge, PasskeyChallenge, TokenPair } from "./records";
 
 export const login = (username: string, password: string): Promise<TokenPair | { challenge: LoginChallenge }> =>
   post("/api/v1/auth/login", { username, password });
 
-/** The second step: a code of the authenticator app, or a recovery code. */
-export const completeLogin = (challenge: string, code: string): Promise<TokenPair> => post("/api/v1/auth/login/complete", { challenge, code });
+/** A code of the authenticator app, a recovery code, or what a passkey answered, as JSON. */
+export type LoginAnswer = { code: string } | { credential: string };
+
+/** The second step, or the only one of a login with a passkey. */
+export const completeLogin = (challenge: string, answer: LoginAnswer): Promise<TokenPair> => post("/api/v1/auth/login/complete", { challenge, ...answer });
+
+/** For a login with a passkey alone; it tells who it is. */
+export const beginPasskeyLogin = (): Promise<PasskeyChallenge> => post("/api/v1/auth/login/passkey", {});
 
 /** The next pair of tokens. A refresh token works once; using an old one again ends the session. */
 export const refresh = (refreshToken: string): Promise<TokenPair> => post("/api/v1/auth/refresh", { refreshToken });

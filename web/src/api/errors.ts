@@ -9,6 +9,7 @@ export interface Problem {
   requestId?: string;
   action?: string;
   violations?: { field: string; description: string }[];
+  metadata?: Record<string, string>;
 }
 
 export class ApiError extends Error {
@@ -24,18 +25,28 @@ export class ApiError extends Error {
   readonly requestId: string;
   /** What is wrong by field, in the names of JSON ("webPort"). */
   readonly violations: ReadonlyMap<string, string>;
+  /** When it is worth trying again; undefined where the server says none. */
+  readonly retryTime: Date | undefined;
 
-  constructor(problem: Problem) {
+  constructor(private readonly problem: Problem) {
     const title = problem.title ?? "Cloudly refused the request";
     const detail = problem.detail ?? "";
     super(detail === "" ? title : `${title}: ${detail}`);
     this.status = problem.status ?? 0;
     this.title = title;
     this.detail = detail;
-    this.action = problem.action ?? "";
     this.reason = (problem.reason ?? "").replace(/^REASON_/, "");
     this.requestId = problem.requestId ?? "";
     this.violations = new Map((problem.violations ?? []).map(({ field, description }) => [fieldName(field), description]));
+    const wait = Number(problem.metadata?.retryAfterSeconds ?? 0);
+    this.retryTime = wait > 0 ? new Date(Date.now() + wait * 1000) : undefined;
+    // The time itself is shown in place of the advice to wait for it.
+    this.action = this.retryTime ? "" : (problem.action ?? "");
+  }
+
+  /** The same refusal in words for the person before it. */
+  reworded(words: { title: string; detail?: string; action?: string }): ApiError {
+    return new ApiError({ ...this.problem, requestId: "", detail: "", action: "", ...words });
   }
 
   /** The resource changed between reading and writing (RFC 9110 §13.1.1). */
@@ -85,5 +96,5 @@ export function asApiError(thrown: unknown): ApiError {
 /** `workload.web_port` -> `webPort`; `workload.domains[0].name` -> `domains[0].name`. */
 export function fieldName(path: string): string {
   const camel = path.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  return camel.replace(/^(cluster|workload|image|user|invitation|token)\./, "");
+  return camel.replace(/^(cluster|workload|image|user|invitation|token|passkey)\./, "");
 }

@@ -22,10 +22,17 @@ export type Identity = With<Schemas["Identity"], "id" | "name">;
 export type TokenPair = With<Omit<Schemas["LoginResponse"], "challenge">, "accessToken" | "refreshToken"> & { identity: Identity };
 
 /** What Login answers instead of tokens where a second factor has to follow. */
-export interface LoginChallenge {
-  token: string;
-  factors: string[];
-}
+export type LoginChallenge = With<Schemas["LoginChallenge"], "token" | "factors">;
+export type FactorKind = Schemas["FactorKind"];
+/** A challenge with the WebAuthn options that belong to it. */
+export type PasskeyChallenge = With<Schemas["BeginPasskeyResponse"], "challenge" | "options">;
+
+export type PermissionResult = With<Schemas["PermissionResult"], "permission">;
+export type Passkey = With<Schemas["Passkey"], "id">;
+export type Factors = Omit<Schemas["Factors"], "passkeys"> & { passkeys?: Passkey[] };
+export type Proof = Schemas["Proof"];
+export type TotpSecret = With<Schemas["BeginTotpResponse"], "secret" | "uri">;
+export type LoginSession = With<Schemas["Session"], "id">;
 
 export type Cluster = With<Schemas["Cluster"], "id">;
 export type CreatedCluster = Schemas["CreateClusterResponse"] & { cluster: Cluster };

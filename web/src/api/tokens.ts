@@ -11,12 +11,3 @@ export const createToken = (client: Client, token: ApiTokenWish, idempotencyKey:
   client.call("/api/v1/tokens", { method: "POST", body: { token }, idempotencyKey });
 
 export const revokeToken = (client: Client, { id }: ApiToken): Promise<unknown> => client.call(`/api/v1/tokens/${id}`, { method: "DELETE" });
-
-/** The permissions that the caller has, or a user. */
-export async function permissionsOf(client: Client, userId = "", signal?: AbortSignal): Promise<string[]> {
-  const answer: { results?: { permission?: string; allowed?: boolean }[] } = await client.call("/api/v1/auth/permissions", {
-    query: { userId },
-    ...(signal ? { signal } : {}),
-  });
-  return (answer.results ?? []).filter(({ allowed }) => allowed).map(({ permission }) => permission ?? "");
-}

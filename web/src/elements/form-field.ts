@@ -25,6 +25,8 @@ export class FormField extends LitElement {
   @property() type: "text" | "password" | "number" | "date" | "datetime-local" | "search" | "textarea" | "select" = "text";
   @property() placeholder = "";
   @property() autocomplete: AutoFill = "off";
+  /** Which keys a phone offers. */
+  @property() keyboard: "text" | "numeric" = "text";
   @property({ attribute: false }) choices: readonly Choice[] = [];
   @property({ type: Boolean }) required = false;
   @property({ type: Boolean }) disabled = false;
@@ -137,6 +139,7 @@ export class FormField extends LitElement {
       type=${this.type}
       placeholder=${this.placeholder}
       autocomplete=${this.autocomplete}
+      inputmode=${this.type === "text" ? this.keyboard : nothing}
       autocapitalize="off"
       spellcheck="false"
       min=${this.min ?? nothing}

@@ -5,6 +5,7 @@ import { customElement, property } from "lit/decorators.js";
 import type { ApiError } from "../api/errors";
 import { shared } from "../styles/shared";
 import { icon } from "./icon";
+import "./relative-time";
 
 @customElement("cl-problem")
 export class ProblemBox extends LitElement {
@@ -54,6 +55,7 @@ export class ProblemBox extends LitElement {
         ${error.detail === "" ? nothing : html`<p>${error.detail}</p>`}
         ${fields.length === 0 ? nothing : html`<ul>${fields.map(([field, text]) => html`<li><code>${field}</code>: ${text}</li>`)}</ul>`}
         ${error.action === "" ? nothing : html`<p class="muted">${error.action}</p>`}
+        ${error.retryTime ? html`<p>Try again <cl-time at=${error.retryTime.toISOString()}></cl-time>, at ${error.retryTime.toLocaleTimeString()}.</p>` : nothing}
         ${error.requestId === "" ? nothing : html`<p class="muted small">Request <code>${error.requestId}</code></p>`}
         <slot></slot>
       </div>

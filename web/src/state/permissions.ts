@@ -1,17 +1,39 @@
-// What is worth showing to whom. The server decides on each call (kit/cloudly_kit/access.py has the table of roles); this only
-// spares people the entries and buttons that it would refuse.
-import type { Identity } from "../api/records";
+// What the logged-in person may do, as the server says. It decides on each call anyway; knowing it beforehand only spares
+// people the entries and buttons that it would refuse.
+import { permissionsOf } from "../api/access";
+import type { Client } from "../api/client";
 
-const READERS: readonly string[] = ["admin", "operator", "viewer"];
+export class Permissions {
+  private granted: ReadonlySet<string> = new Set();
+  private asked: Promise<void> | undefined;
+  private turn = 0;
 
-/** `users.read` */
-export const readsUsers = (identity: Identity | undefined): boolean => (identity?.roles ?? []).some((role) => READERS.includes(role));
+  constructor(private readonly client: Pick<Client, "call">) {}
 
-/** `users.write` */
-export const writesUsers = (identity: Identity | undefined): boolean => (identity?.roles ?? []).includes("admin");
+  /** Such as `users.write`. Nothing is allowed before it is `known`. */
+  allows(permission: string): boolean {
+    return this.granted.has(permission);
+  }
 
-/** `settings.manage` */
-export const managesSettings = writesUsers;
+  /** Resolves when `allows` can be asked; the server is asked once for each login, and again after a failure. */
+  known(): Promise<void> {
+    return (this.asked ??= this.ask(++this.turn));
+  }
 
-/** `audit.read` */
-export const readsAudit = writesUsers;
+  /** For another person, or the same with other roles. An answer that is under way is for the one before. */
+  forget(): void {
+    this.turn += 1;
+    this.granted = new Set();
+    this.asked = undefined;
+  }
+
+  private async ask(turn: number): Promise<void> {
+    try {
+      const found = await permissionsOf(this.client);
+      if (turn === this.turn) this.granted = new Set(found);
+    } catch (error) {
+      if (turn === this.turn) this.asked = undefined;
+      throw error;
+    }
+  }
+}

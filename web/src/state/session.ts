@@ -53,8 +53,8 @@ export class Session extends EventTarget implements TokenSource {
     return undefined;
   }
 
-  async completeLogin(challenge: LoginChallenge, code: string): Promise<void> {
-    this.write(await this.calls.completeLogin(challenge.token, code));
+  async completeLogin(challenge: string, answer: auth.LoginAnswer): Promise<void> {
+    this.write(await this.calls.completeLogin(challenge, answer));
   }
 
   /** Goes on with tokens that were had in another way than by a password. */
@@ -72,6 +72,11 @@ export class Session extends EventTarget implements TokenSource {
       // This browser has forgotten the tokens already; a session that the server ended first is what was wished.
       if (!(error instanceof ApiError && error.status === 401)) throw error;
     }
+  }
+
+  /** Fetches tokens anew, because the account has changed in a way that they tell of. */
+  async refresh(): Promise<void> {
+    await this.renew(this.current());
   }
 
   /** One renewal at a time in this tab and, by a lock, over all tabs. */
@@ -106,10 +111,10 @@ export class Session extends EventTarget implements TokenSource {
   }
 
   private adopt(pair: TokenPair | undefined, ending: Ending): void {
-    const before = this.pair?.identity.id;
+    const before = standing(this.pair);
     this.pair = pair;
     this.ending = pair ? "" : ending;
-    if (before !== pair?.identity.id) this.dispatchEvent(new Event("change"));
+    if (before !== standing(pair)) this.dispatchEvent(new Event("change"));
   }
 
   private read(): TokenPair | undefined {
@@ -123,4 +128,10 @@ export class Session extends EventTarget implements TokenSource {
       throw error;
     }
   }
+}
+
+/** Who it is and what they may do; a renewal may change both without a login between. */
+function standing(pair: TokenPair | undefined): string {
+  const { id, roles, mustEnrol } = pair?.identity ?? {};
+  return JSON.stringify([id, roles ?? [], mustEnrol ?? false]);
 }

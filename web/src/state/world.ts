@@ -2,10 +2,12 @@
 import { Client } from "../api/client";
 import type { Cluster, Deployment, Image, Workload } from "../api/records";
 import { WatchedCollection } from "./collection";
+import { Permissions } from "./permissions";
 import { Session } from "./session";
 
 export const session = new Session(localStorage);
 export const client = new Client(session);
+export const permissions = new Permissions(client);
 
 export const clusters = new WatchedCollection<Cluster>(client, { path: "/api/v1/clusters:watch", key: "cluster" });
 export const workloads = new WatchedCollection<Workload>(client, { path: "/api/v1/workloads:watch", key: "workload" });
@@ -14,5 +16,6 @@ export const images = new WatchedCollection<Image>(client, { path: "/api/v1/imag
 
 session.followOtherTabs(window);
 session.addEventListener("change", () => {
+  permissions.forget();
   for (const collection of [clusters, workloads, deployments, images]) collection.forget();
 });

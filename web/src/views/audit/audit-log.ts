@@ -15,9 +15,8 @@ import "../../elements/problem-box";
 import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast, toastError } from "../../elements/toasts";
-import { readsAudit } from "../../state/permissions";
 import type { Standing } from "../../state/standing";
-import { client, session } from "../../state/world";
+import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { count, enumWord, reasonWords } from "../../text/format";
 import { EVERYTHING, fromAddress, isEverything, RESULTS, SPANS, toAddress, toQuery, type AuditFilter } from "./audit-filter";
@@ -88,13 +87,13 @@ export class AuditLog extends LitElement {
   }
 
   protected override willUpdate(changes: PropertyValues<this>): void {
-    if (!changes.has("query") || !readsAudit(session.identity)) return;
+    if (!changes.has("query") || !permissions.allows("audit.read")) return;
     this.filter = fromAddress(this.query);
     void this.read();
   }
 
   override render(): TemplateResult {
-    if (!readsAudit(session.identity)) {
+    if (!permissions.allows("audit.read")) {
       return html`<cl-page heading="Audit log">
         <div class="panel"><cl-empty symbol="audit" heading="The audit log is for admins"><p>It tells what everybody did. Ask an admin to look something up.</p></cl-empty></div>
       </cl-page>`;

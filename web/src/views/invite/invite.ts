@@ -1,16 +1,17 @@
 // The page behind an invitation or a reset link: choose a password. The link's secret stands behind the # of the address.
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { acceptInvitation, lookUpInvitation, type Invitation } from "../../api/auth";
 import { ApiError, asApiError } from "../../api/errors";
+import "../../elements/door";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
-import { icon } from "../../elements/icon";
 import "../../elements/problem-box";
 import { navigate } from "../../router";
 import { session } from "../../state/world";
 import { shared } from "../../styles/shared";
+import { PASSWORD_RULES } from "../../text/passwords";
 
 @customElement("cl-invite")
 export class Invite extends LitElement {
@@ -23,53 +24,10 @@ export class Invite extends LitElement {
   @query("#again") private againField!: FormField;
   private token = "";
 
-  static override styles = [
-    shared,
-    css`
-      :host {
-        display: grid;
-        place-items: center;
-        min-height: 100vh;
-        padding: var(--gap-5);
-      }
-      .box {
-        display: grid;
-        gap: var(--gap-5);
-        width: min(348px, 100%);
-      }
-      .brand {
-        display: grid;
-        justify-items: center;
-        gap: var(--gap-3);
-        text-align: center;
-      }
-      .brand span {
-        display: grid;
-        place-items: center;
-        width: 44px;
-        height: 44px;
-        border-radius: 11px;
-        background: var(--accent-fill);
-        color: #fff;
-      }
-      h1 {
-        font-size: var(--size-title);
-        font-weight: 630;
-      }
-      form {
-        display: grid;
-        gap: var(--gap-4);
-        padding: var(--gap-5);
-      }
-      button {
-        height: 36px;
-      }
-    `,
-  ];
+  static override styles = shared;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    document.title = "Choose a password · Cloudly";
     this.token = location.hash.slice(1);
     void this.look();
   }
@@ -77,20 +35,16 @@ export class Invite extends LitElement {
   override render(): TemplateResult {
     const { invitation } = this;
     const resets = invitation?.kind === "INVITATION_KIND_RESET";
-    return html`<div class="box">
-      <div class="brand">
-        <span>${icon("logo", 28)}</span>
-        <h1>${invitation && !resets ? "Welcome to Cloudly" : "Choose a password"}</h1>
-        ${invitation ? html`<p class="muted">You will log in as <strong>${invitation.name}</strong>.</p>` : nothing}
-      </div>
+    return html`<cl-door heading=${invitation && !resets ? "Welcome to Cloudly" : "Choose a password"}>
+      ${invitation ? html`<p slot="lead" class="muted">You will log in as <strong>${invitation.name}</strong>.</p>` : nothing}
       ${this.done ? html`<p>Your new password is set. <a href="/login">Log in</a></p>` : invitation ? this.renderForm() : html`<cl-problem .error=${this.error}></cl-problem>`}
-    </div>`;
+    </cl-door>`;
   }
 
   private renderForm(): TemplateResult {
     const weak = this.error?.violations.get("password") ?? "";
     return html`<form class="panel" @submit=${this.submit}>
-      <cl-field id="password" label="Password" type="password" autocomplete="new-password" hint="At least 10 characters." .violation=${weak}></cl-field>
+      <cl-field id="password" label="Password" type="password" autocomplete="new-password" hint=${PASSWORD_RULES} .violation=${weak}></cl-field>
       <cl-field id="again" label="Once more" type="password" autocomplete="new-password" .violation=${this.mismatch}></cl-field>
       ${weak ? nothing : html`<cl-problem .error=${this.error}></cl-problem>`}
       <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy ? "Setting…" : "Set password"}</button>

@@ -1,157 +1,214 @@
-// The login.
+// The login: a user name and a password, with a second step where the account has one, or a passkey alone.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
+import { beginPasskeyLogin } from "../../api/auth";
 import { asApiError, type ApiError } from "../../api/errors";
-import type { LoginChallenge } from "../../api/records";
+import type { FactorKind, LoginChallenge } from "../../api/records";
+import "../../elements/door";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import { icon } from "../../elements/icon";
 import "../../elements/problem-box";
+import { toast } from "../../elements/toasts";
+import { passkeysWork, usePasskey } from "../../state/passkeys";
 import { session } from "../../state/world";
 import { shared } from "../../styles/shared";
+import { isOver, refusal, type Way } from "./refusals";
+
+/** What may answer the second step, the quickest first. */
+const SECOND_STEPS: readonly { way: FactorKind; instead: string }[] = [
+  { way: "FACTOR_KIND_PASSKEY", instead: "Use a passkey" },
+  { way: "FACTOR_KIND_TOTP", instead: "Use a code of the authenticator app" },
+  { way: "FACTOR_KIND_RECOVERY_CODE", instead: "Use a recovery code" },
+];
 
 @customElement("cl-login")
 export class Login extends LitElement {
   @state() private username = "";
   @state() private password = "";
+  @state() private code = "";
   @state() private busy = false;
   @state() private error: ApiError | undefined;
-  @state() private code = "";
   @state() private challenge: LoginChallenge | undefined;
-  @query("#username") private usernameField!: FormField;
-  @query("#password") private passwordField!: FormField;
+  @state() private way: Way = "PASSWORD";
+  @query("#username") private usernameField!: FormField | null;
+  @query("#password") private passwordField!: FormField | null;
   @query("#code") private codeField!: FormField | null;
+  @query("button.primary") private mainButton!: HTMLButtonElement;
 
   static override styles = [
     shared,
     css`
-      :host {
-        display: grid;
-        place-items: center;
-        min-height: 100vh;
-        padding: var(--gap-5);
+      .or {
+        display: flex;
+        align-items: center;
+        gap: var(--gap-3);
+        color: var(--text-muted);
+        font-size: var(--size-small);
       }
-      .box {
-        display: grid;
-        gap: var(--gap-5);
-        width: min(348px, 100%);
+      .or::before,
+      .or::after {
+        content: "";
+        flex: 1;
+        border-top: 1px solid var(--line);
       }
-      .brand {
+      .others {
         display: grid;
         justify-items: center;
-        gap: var(--gap-3);
-        text-align: center;
-      }
-      .brand span {
-        display: grid;
-        place-items: center;
-        width: 44px;
-        height: 44px;
-        border-radius: 11px;
-        background: var(--accent-fill);
-        color: #fff;
-      }
-      h1 {
-        font-size: var(--size-title);
-        font-weight: 630;
-      }
-      form {
-        display: grid;
-        gap: var(--gap-4);
-        padding: var(--gap-5);
-      }
-      button {
-        height: 36px;
+        gap: var(--gap-1);
       }
     `,
   ];
 
   override render(): TemplateResult {
-    return html`<div class="box">
-      <div class="brand">
-        <span>${icon("logo", 28)}</span>
-        <h1>Log in to Cloudly</h1>
-        ${session.ending === "expired" ? html`<p class="muted">Your session has ended. Log in again to go on where you were.</p>` : nothing}
-      </div>
+    return this.challenge ? this.renderSecondStep(this.challenge) : this.renderFirstStep();
+  }
+
+  private renderFirstStep(): TemplateResult {
+    return html`<cl-door heading="Log in to Cloudly">
+      ${session.ending === "expired" ? html`<p slot="lead" class="muted">Your session has ended. Log in again to go on where you were.</p>` : nothing}
       <form class="panel" @submit=${this.submit}>
-        ${this.challenge ? this.codeForm() : this.passwordForm()}
+        <cl-field id="username" label="User name" autocomplete="username" .value=${this.username} @changed=${(event: CustomEvent<string>) => (this.username = event.detail)}></cl-field>
+        <cl-field id="password" label="Password" type="password" autocomplete="current-password" .value=${this.password} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>
         <cl-problem .error=${this.error}></cl-problem>
-        <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy ? "Logging in…" : "Log in"}</button>
+        <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy && this.way === "PASSWORD" ? "Logging in…" : "Log in"}</button>
+        ${this.renderOtherWays()}
       </form>
-      <p class="muted small">The first login was printed when Cloudly was started for the first time. A lost password is reset on the host with <code>cloudly admin reset-password</code>.</p>
-    </div>`;
+      <p class="muted small">The first login was printed when Cloudly was started for the first time. A lost password is reset by an admin, or on the host with <code>cloudly admin reset-password</code>.</p>
+    </cl-door>`;
   }
 
-  private passwordForm(): TemplateResult {
-    return html`<cl-field id="username" label="User name" autocomplete="username" .value=${this.username} @changed=${(event: CustomEvent<string>) => (this.username = event.detail)}></cl-field>
-      <cl-field id="password" label="Password" type="password" autocomplete="current-password" .value=${this.password} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>`;
+  /** Ways that need no password. */
+  private renderOtherWays(): TemplateResult | typeof nothing {
+    if (!passkeysWork()) return nothing;
+    return html`<div class="or">or</div>
+      <button type="button" ?disabled=${this.busy} @click=${this.loginByPasskey}>${icon("passkey")} Log in with a passkey</button>`;
   }
 
-  private codeForm(): TemplateResult {
-    return html`<cl-field id="code" label="Code" autocomplete="one-time-code" hint="Of your authenticator app, or one of your recovery codes." .value=${this.code} @changed=${(event: CustomEvent<string>) => (this.code = event.detail)}></cl-field>
-      <button type="button" @click=${this.startAgain}>Start again</button>`;
+  private renderSecondStep(challenge: LoginChallenge): TemplateResult {
+    const others = usable(challenge).filter(({ way }) => way !== this.way);
+    return html`<cl-door heading="One more step">
+      <p slot="lead" class="muted">You log in as <strong>${this.username}</strong>, who has a second factor.</p>
+      <form class="panel" @submit=${this.submit}>
+        ${this.renderAnswer()}
+        <cl-problem .error=${this.error}></cl-problem>
+        <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy ? "Logging in…" : this.way === "FACTOR_KIND_PASSKEY" ? html`${icon("passkey")} Use passkey` : "Log in"}</button>
+      </form>
+      <div class="others" role="group" aria-label="Other ways">
+        ${others.map(({ way, instead }) => html`<button type="button" class="quiet" ?disabled=${this.busy} @click=${() => this.choose(way)}>${instead}</button>`)}
+        <button type="button" class="quiet" ?disabled=${this.busy} @click=${() => this.startAgain(undefined)}>Log in as somebody else</button>
+      </div>
+    </cl-door>`;
+  }
+
+  private renderAnswer(): TemplateResult {
+    if (this.way === "FACTOR_KIND_PASSKEY") return html`<p>Your browser asks for a passkey of this account: a fingerprint, a face, a PIN or a security key.</p>`;
+    const recovery = this.way === "FACTOR_KIND_RECOVERY_CODE";
+    return html`<cl-field
+      id="code"
+      label=${recovery ? "Recovery code" : "Code"}
+      mono
+      autocomplete=${recovery ? "off" : "one-time-code"}
+      keyboard=${recovery ? "text" : "numeric"}
+      placeholder=${recovery ? "xxxx-xxxx-xxxx-xxxx" : "123456"}
+      hint=${recovery ? "One of the ten that you kept. It works this once." : "The six digits that your authenticator app shows now."}
+      .value=${this.code}
+      @changed=${(event: CustomEvent<string>) => (this.code = event.detail)}
+    ></cl-field>`;
   }
 
   protected override firstUpdated(): void {
-    document.title = "Log in · Cloudly";
-    void this.usernameField.updateComplete.then(() => this.usernameField.focus());
+    void this.focusStep();
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     if (this.busy) return;
-    if (this.challenge) {
-      await this.answer(this.challenge);
-      return;
-    }
+    if (this.challenge) await this.answer(this.challenge);
+    else await this.loginByPassword();
+  }
+
+  private async loginByPassword(): Promise<void> {
     // A password manager fills the controls without an event that bubbles here; their values are the truth.
-    this.username = this.usernameField.value;
-    this.password = this.passwordField.value;
+    this.username = this.usernameField?.value.trim() ?? "";
+    this.password = this.passwordField?.value ?? "";
     if (this.username === "" || this.password === "") {
-      (this.username === "" ? this.usernameField : this.passwordField).focus();
+      (this.username === "" ? this.usernameField : this.passwordField)?.focus();
       return;
     }
-    this.busy = true;
-    this.error = undefined;
-    try {
-      this.challenge = await session.login(this.username, this.password);
-      if (this.challenge) this.password = "";
-    } catch (error) {
-      this.error = asApiError(error);
+    await this.attempt("PASSWORD", async () => {
+      const { username, password } = this;
       this.password = "";
-      this.passwordField.focus();
-    } finally {
-      this.busy = false;
-    }
-    await this.updateComplete;
-    this.codeField?.focus();
+      this.challenge = await session.login(username, password);
+      if (this.challenge) this.way = usable(this.challenge)[0]?.way ?? "FACTOR_KIND_RECOVERY_CODE";
+    });
   }
 
-  private async answer(challenge: LoginChallenge): Promise<void> {
-    this.code = this.codeField?.value.trim() ?? "";
-    if (this.code === "") {
+  private async loginByPasskey(): Promise<void> {
+    await this.attempt("FACTOR_KIND_PASSKEY", async () => {
+      const { challenge, options } = await beginPasskeyLogin();
+      await session.completeLogin(challenge, { credential: await usePasskey(options) });
+    });
+  }
+
+  private async answer({ token, passkeyOptions }: LoginChallenge): Promise<void> {
+    const { way } = this;
+    const code = this.codeField?.value.trim() ?? "";
+    if (way !== "FACTOR_KIND_PASSKEY" && code === "") {
       this.codeField?.focus();
       return;
     }
+    await this.attempt(way, async () => {
+      this.code = "";
+      await session.completeLogin(token, way === "FACTOR_KIND_PASSKEY" ? { credential: await usePasskey(passkeyOptions ?? "") } : { code });
+      if (way === "FACTOR_KIND_RECOVERY_CODE") toast("That recovery code is used up. Your account page tells how many are left.");
+    });
+  }
+
+  /** Runs a step; what refuses it is told, and the focus goes to where one goes on. */
+  private async attempt(way: Way, step: () => Promise<void>): Promise<void> {
+    this.way = way;
     this.busy = true;
     this.error = undefined;
     try {
-      await session.completeLogin(challenge, this.code);
-    } catch (error) {
-      this.error = asApiError(error);
-      this.code = "";
-      this.codeField?.focus();
+      await step();
+    } catch (thrown) {
+      const error = asApiError(thrown);
+      if (isOver(error)) this.startAgain(refusal(error, way));
+      else this.error = refusal(error, way);
     } finally {
       this.busy = false;
     }
+    if (!session.identity) await this.focusStep();
   }
 
-  private startAgain(): void {
-    this.challenge = undefined;
+  private choose(way: FactorKind): void {
+    this.way = way;
     this.error = undefined;
     this.code = "";
+    void this.focusStep();
   }
+
+  private startAgain(why: ApiError | undefined): void {
+    this.challenge = undefined;
+    this.way = "PASSWORD";
+    this.code = "";
+    this.error = why;
+    void this.focusStep();
+  }
+
+  private async focusStep(): Promise<void> {
+    await this.updateComplete;
+    const known = this.username === "" ? this.usernameField : this.passwordField;
+    const field = this.challenge ? this.codeField : known;
+    await field?.updateComplete;
+    (field ?? this.mainButton).focus();
+  }
+}
+
+function usable({ factors }: LoginChallenge): typeof SECOND_STEPS {
+  return SECOND_STEPS.filter(({ way }) => factors.includes(way) && (way !== "FACTOR_KIND_PASSKEY" || passkeysWork()));
 }
 
 declare global {

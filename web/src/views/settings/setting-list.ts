@@ -13,9 +13,8 @@ import "../../elements/problem-box";
 import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast } from "../../elements/toasts";
-import { managesSettings } from "../../state/permissions";
 import { Polled } from "../../state/polled";
-import { client, session } from "../../state/world";
+import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import type { SettingDialog } from "./setting-dialog";
 import "./setting-dialog";
@@ -25,7 +24,7 @@ import { groups, label, type Group } from "./setting-form";
 export class SettingList extends LitElement {
   @query("cl-confirm") private confirm!: ConfirmDialog;
   @query("cl-setting-dialog") private editing!: SettingDialog;
-  private readonly settings = new Polled(this, async (signal) => (managesSettings(session.identity) ? listSettings(client, signal) : []));
+  private readonly settings = new Polled(this, async (signal) => (permissions.allows("settings.manage") ? listSettings(client, signal) : []));
 
   static override styles = [
     shared,
@@ -73,7 +72,7 @@ export class SettingList extends LitElement {
   ];
 
   override render(): TemplateResult {
-    if (!managesSettings(session.identity)) {
+    if (!permissions.allows("settings.manage")) {
       return html`<cl-page heading="Settings">
         <div class="panel"><cl-empty symbol="settings" heading="Settings are for admins"><p>They hold the credentials of providers. Ask an admin to change them, or to give you the role.</p></cl-empty></div>
       </cl-page>`;

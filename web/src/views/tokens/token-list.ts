@@ -2,8 +2,9 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
+import { permissionsOf } from "../../api/access";
 import type { ApiToken, ApiTokenWish, CreatedApiToken } from "../../api/records";
-import { createToken, listTokens, permissionsOf, revokeToken } from "../../api/tokens";
+import { createToken, listTokens, revokeToken } from "../../api/tokens";
 import { listUsers } from "../../api/users";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
@@ -18,9 +19,8 @@ import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast, toastError } from "../../elements/toasts";
 import { Watching } from "../../state/collection";
-import { writesUsers } from "../../state/permissions";
 import { Polled } from "../../state/polled";
-import { client, clusters, images, session, workloads } from "../../state/world";
+import { client, clusters, images, permissions, session, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import type { Owner, TokenCreateDialog } from "./token-create-dialog";
 import "./token-create-dialog";
@@ -69,7 +69,7 @@ export class TokenList extends LitElement {
   private renderTokens(): TemplateResult {
     const rows = this.tokens.value;
     if (!rows) return html`<div class="panel" ?hidden=${this.tokens.error !== undefined}><cl-empty symbol="wait" heading="Reading tokens…"></cl-empty></div>`;
-    const choosesWhose = writesUsers(session.identity);
+    const choosesWhose = permissions.allows("users.write");
     if (rows.length === 0 && !choosesWhose) return html`<div class="panel">${NONE}</div>`;
     return html`<div class="panel">
       <cl-table
@@ -107,7 +107,7 @@ export class TokenList extends LitElement {
     if (!identity) return;
     const me: Owner = { id: identity.id, name: `${identity.name} (you)`, ...(identity.roles ? { roles: identity.roles } : {}) };
     try {
-      const others = writesUsers(identity) ? (await listUsers(client)).filter(({ id, disabled }) => id !== identity.id && !disabled) : [];
+      const others = permissions.allows("users.write") ? (await listUsers(client)).filter(({ id, disabled }) => id !== identity.id && !disabled) : [];
       this.owners = [me, ...others];
     } catch (error) {
       toastError(error);

@@ -12,6 +12,7 @@ import "../../elements/form-field";
 import "../../elements/problem-box";
 import { ROLES } from "../../state/roles";
 import { shared } from "../../styles/shared";
+import { PASSWORD_RULES } from "../../text/passwords";
 import "./one-time-link";
 
 type Way = "create" | "invite";
@@ -80,7 +81,7 @@ export class UserAddDialog extends LitElement {
         <cl-checks label="Roles" .choices=${ROLES} .chosen=${this.roles} violation=${wrong("roles")} @chosen-changed=${(event: CustomEvent<readonly string[]>) => (this.roles = event.detail)}></cl-checks>
         ${invites
           ? html`<cl-field label="E-mail address" hint="Optional. Where a mail server is set up, the link is mailed there." .value=${this.email} violation=${wrong("email")} @changed=${(event: CustomEvent<string>) => (this.email = event.detail)}></cl-field>`
-          : html`<cl-field label="Password" type="password" required autocomplete="new-password" hint="At least 10 characters." .value=${this.password} violation=${wrong("password")} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>`}
+          : html`<cl-field label="Password" type="password" required autocomplete="new-password" hint=${PASSWORD_RULES} .value=${this.password} violation=${wrong("password")} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>`}
         ${told ? nothing : html`<cl-problem .error=${this.error}></cl-problem>`}
       </form>
       <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>

@@ -18,9 +18,8 @@ import "../../elements/problem-box";
 import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast, toastError } from "../../elements/toasts";
-import { writesUsers } from "../../state/permissions";
 import { Polled } from "../../state/polled";
-import { client, session } from "../../state/world";
+import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { enumWord } from "../../text/format";
 import "./one-time-link";
@@ -45,7 +44,7 @@ export class UserList extends LitElement {
   static override styles = shared;
 
   override render(): TemplateResult {
-    const writes = writesUsers(session.identity);
+    const writes = permissions.allows("users.write");
     const { issued } = this;
     const links = this.people.value?.links ?? [];
     return html`<cl-page heading="Users">
