@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from cloudly_kit.contract import field_rules
 
 MASK = "***"
+LONGEST = 200
+"""Characters of a value that is not what it should be."""
 
 
 def masked(message: Message) -> dict[str, Any]:
@@ -29,5 +32,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Message):
         if value.DESCRIPTOR.full_name == "google.protobuf.Struct":
             return MASK
-        return value.ToJsonString() if hasattr(value, "ToJsonString") else masked(value)
+        return _well_known(value) if hasattr(value, "ToJsonString") else masked(value)
     return f"{len(value)} bytes" if isinstance(value, bytes) else value
+
+
+def _well_known(value: Any) -> str:
+    """A time, a duration or a mask; what is none is still a request that the log has to tell of."""
+    try:
+        return str(value.ToJsonString())
+    except ValueError:
+        return f"not a {value.DESCRIPTOR.name}: {text_format.MessageToString(value, as_one_line=True)[:LONGEST]}"

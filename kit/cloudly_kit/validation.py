@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cloudly.options.v1 import options_pb2
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from cloudly_kit.contract import FieldDescriptor, field_rules
 from cloudly_kit.errors import Violation
@@ -26,6 +28,7 @@ _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _URL = re.compile(rf"https?://{_HOST}(/[^\s]*)?")
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*,/\-]+")
 
+_MAX_STORED = 2**63 - 1  # what the database can hold of a uint64
 _MAX_REFERENCE = 512
 _CRON_FIELDS = 5
 
@@ -141,6 +144,8 @@ def _check_value(
     if field.message_type is not None:
         if not field.message_type.full_name.startswith("google.protobuf."):
             yield from _check_message(value, f"{where}.", mask)
+        elif isinstance(value, Timestamp | Duration):
+            yield from _check_time(value, where)
         return
     if isinstance(value, str | bytes):
         yield from _check_length(value, rules, where)
@@ -151,6 +156,14 @@ def _check_value(
             yield Violation(where, f"has no value {value}")
     elif not isinstance(value, bool):
         yield from _check_bounds(value, rules, where)
+
+
+def _check_time(value: Timestamp | Duration, where: str) -> Iterator[Violation]:
+    try:
+        value.ToJsonString()
+    except ValueError:
+        kind = "a time of the years 1 to 9999" if isinstance(value, Timestamp) else "a duration of at most 10,000 years"
+        yield Violation(where, f"must be {kind}, with 0 to 999,999,999 nanoseconds")
 
 
 def _check_length(value: str | bytes, rules: options_pb2.FieldRules, where: str) -> Iterator[Violation]:
@@ -167,6 +180,8 @@ def _check_bounds(value: float, rules: options_pb2.FieldRules, where: str) -> It
         yield Violation(where, f"must be at least {rules.minimum:g}")
     if rules.HasField("maximum") and not value <= rules.maximum:
         yield Violation(where, f"must be at most {rules.maximum:g}")
+    elif isinstance(value, int) and value > _MAX_STORED:
+        yield Violation(where, f"must be at most {_MAX_STORED}")
 
 
 def _check_format(format_: int, text: str, where: str) -> Iterator[Violation]:

@@ -1,11 +1,13 @@
 """The rules of the contract, applied."""
 
 import pytest
+from cloudly.auth.v1 import api_token_pb2, audit_pb2, user_pb2
 from cloudly.clusters.v1 import cluster_pb2, workload_pb2
 from cloudly_kit.errors import InvalidArgument, StaleEtag, catalogue, from_status, to_status
 from cloudly_kit.masking import masked
 from cloudly_kit.validation import json_path, matches, violations
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,16 @@ def test_every_violated_field_is_listed():
         "workload.domains[0].name",
         'workload.environment["1BAD"]',
     ]
+
+
+def test_times_and_numbers_that_nothing_can_hold_are_refused_and_can_still_be_logged():
+    token = api_token_pb2.ApiToken(name="ci", roles=["admin"], expire_time=Timestamp(seconds=2**62, nanos=-1))
+    request = api_token_pb2.CreateApiTokenRequest(token=token)
+    assert fields(request) == ["token.expire_time"]
+    assert masked(request)["token"]["expire_time"].startswith("not a Timestamp: seconds: 4611686018427387904")
+    assert fields(audit_pb2.ExportAuditEntriesRequest(after_sequence=2**63)) == ["after_sequence"]
+    mask = user_pb2.UpdateUserRequest(update_mask=FieldMask(paths=["No_Field_"]))
+    assert masked(mask)["update_mask"].startswith("not a FieldMask")
 
 
 def test_a_missing_required_field_is_named():
