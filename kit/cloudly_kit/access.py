@@ -51,8 +51,8 @@ ROLES: dict[str, tuple[str, ...]] = {
 NOT_FOR_PEOPLE = ("agent.connect",)
 """Permissions that belong to machines alone, whatever the role's patterns say."""
 
-OUTSIDE_THE_CONTRACT = ("metrics.read", "registry.delete", "registry.pull", "registry.push")
-"""Permissions that no RPC asks for: the gateway's metrics, and what is done over the registry's HTTP side."""
+OUTSIDE_THE_CONTRACT = ("metrics.read", "registry.delete")
+"""Permissions that no RPC asks for: the gateway's metrics, and what is done over the registry's HTTP side alone."""
 
 NOT_BY_ACTION = ("audit.read",)
 """Permissions that `*.<action>` does not grant: the audit log tells of everybody, so only admins read it."""

@@ -173,9 +173,27 @@ class ServiceChannel(grpc.aio.Channel):
 
         return call
 
-    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
-        """The contract has none."""
-        raise NotImplementedError(args, kwargs)
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: Any = False,
+    ) -> Any:
+        """A callable `(requests: AsyncIterator, timeout=None) -> Awaitable[response]`; cancelling it ends the call."""
+        inner = self._inner.stream_unary(method, request_serializer, response_deserializer)
+        deadline = contract.methods()[method].deadline_seconds + 1
+
+        async def call(requests: AsyncIterator[Any], timeout: float | None = None) -> Any:
+            stream = inner(requests, timeout=timeout or deadline, metadata=await self._metadata())
+            try:
+                return await stream
+            except grpc.aio.AioRpcError as error:
+                raise self._translated(error) from error
+            finally:
+                stream.cancel()
+
+        return call
 
     def stream_stream(
         self,

@@ -105,18 +105,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **streams)
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), **streams)
+        if handler.stream_unary:
+            return grpc.stream_unary_rpc_method_handler(self._unary(method, handler.stream_unary), **streams)
         return grpc.stream_stream_rpc_method_handler(
             self._stream(method, cast("Handler", handler.stream_stream)), **streams
         )
 
     def _unary(self, method: contract.Method, handler: Handler) -> Handler:
-        async def handle(request: Message, context: Context) -> Message:
+        async def handle(request: Any, context: Context) -> Message:
             started = time.perf_counter()
             call, error = None, None
             audited = self._audited(method, request)
             try:
                 call = await self._admit(method, context)
-                self._check(method, request)
+                if isinstance(request, Message):
+                    self._check(method, request)
+                else:
+                    request = self._checked(method, request)
                 async with asyncio.timeout(_seconds_left(method, context)):
                     if audited is not None:
                         await audited.begin(call)
@@ -214,6 +219,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         set_caller(call)
         authorize(method, identity, shown, actor)
         return call
+
+    async def _checked(self, method: contract.Method, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        async for request in requests:
+            self._check(method, request)
+            yield request
 
     def _check(self, method: contract.Method, request: Message) -> None:
         mask = getattr(request, "update_mask", None) if method.name.startswith("Update") else None

@@ -34,6 +34,8 @@ WHO_HAS = {
     "images.write": OPERATORS | {"api"},
     "keys.manage": {"admin"},
     "keys.read": READERS,
+    "registry.pull": READERS | {"api", "cluster"},
+    "registry.push": OPERATORS | {"api"},
     "settings.manage": {"admin"},
     "tasks.read": READERS | {"api"},
     "tasks.run": OPERATORS,
@@ -57,14 +59,21 @@ class WholeContract(ContractServer):
         if method is None or not method.client_streaming:
             return super().service(handler_call_details)
 
+        serializers = {
+            "request_deserializer": method.request_class.FromString,
+            "response_serializer": method.response_class.SerializeToString,
+        }
+
         async def handle(requests: AsyncIterator[Any], _: Any) -> AsyncIterator[Any]:
             yield method.response_class()
 
-        return grpc.stream_stream_rpc_method_handler(
-            handle,
-            request_deserializer=method.request_class.FromString,
-            response_serializer=method.response_class.SerializeToString,
-        )
+        async def handle_all(requests: AsyncIterator[Any], _: Any) -> Any:
+            return method.response_class()
+
+        if not method.server_streaming:
+            return grpc.stream_unary_rpc_method_handler(handle_all, **serializers)
+
+        return grpc.stream_stream_rpc_method_handler(handle, **serializers)
 
 
 async def refusal(channel: grpc.aio.Channel, method: contract.Method, token: str) -> grpc.StatusCode | None:
@@ -73,7 +82,9 @@ async def refusal(channel: grpc.aio.Channel, method: contract.Method, token: str
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     call: Any
     try:
-        if method.client_streaming:
+        if method.client_streaming and not method.server_streaming:
+            await channel.stream_unary(method.path, *serializers)(iter(()), metadata=metadata, timeout=10)
+        elif method.client_streaming:
             call = channel.stream_stream(method.path, *serializers)(iter(()), metadata=metadata, timeout=10)
             await call.read()
         elif method.server_streaming:

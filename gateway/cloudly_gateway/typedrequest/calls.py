@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from cloudly.auth.v1.access_pb2_grpc import AccessServiceStub
 from cloudly.auth.v1.auth_pb2_grpc import AuthServiceStub
 from cloudly.auth.v1.setting_pb2_grpc import SettingServiceStub
 from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceStub
@@ -13,13 +14,16 @@ from cloudly.clusters.v1.provider_pb2_grpc import ProviderServiceStub
 from cloudly.clusters.v1.workload_pb2_grpc import WorkloadServiceStub
 from cloudly.executions.v1.execution_pb2_grpc import ExecutionServiceStub
 from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceStub
+from cloudly.registry.v1.image_archive_pb2_grpc import ImageArchiveServiceStub
 from cloudly.registry.v1.image_pb2_grpc import ImageServiceStub
 from cloudly.tasks.v1.task_pb2_grpc import TaskServiceStub
 from cloudly_kit.errors import FailedPrecondition
 
 from cloudly_gateway.rest.handler import Channels
+from cloudly_gateway.typedrequest.streams import Streams
 
 if TYPE_CHECKING:  # these names exist for type checkers alone
+    from cloudly.auth.v1.access_pb2_grpc import AccessServiceAsyncStub
     from cloudly.auth.v1.auth_pb2_grpc import AuthServiceAsyncStub
     from cloudly.auth.v1.setting_pb2_grpc import SettingServiceAsyncStub
     from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceAsyncStub
@@ -30,6 +34,7 @@ if TYPE_CHECKING:  # these names exist for type checkers alone
     from cloudly.clusters.v1.workload_pb2_grpc import WorkloadServiceAsyncStub
     from cloudly.executions.v1.execution_pb2_grpc import ExecutionServiceAsyncStub
     from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceAsyncStub
+    from cloudly.registry.v1.image_archive_pb2_grpc import ImageArchiveServiceAsyncStub
     from cloudly.registry.v1.image_pb2_grpc import ImageServiceAsyncStub
     from cloudly.tasks.v1.task_pb2_grpc import TaskServiceAsyncStub
 
@@ -51,9 +56,11 @@ Request = TypeVar("Request", bound=ListRequest)
 class Calls:
     """The services as adapters see them."""
 
-    def __init__(self, channels: Channels, origin: str) -> None:
+    def __init__(self, channels: Channels, origin: str, streams: Streams) -> None:
         self.origin = origin
         """The public address, which some records tell."""
+        self.streams = streams
+        self.access: AccessServiceAsyncStub = AccessServiceStub(channels("auth"))
         self.auth: AuthServiceAsyncStub = AuthServiceStub(channels("auth"))
         self.settings: SettingServiceAsyncStub = SettingServiceStub(channels("auth"))
         self.clusters: ClusterServiceAsyncStub = ClusterServiceStub(channels("clusters"))
@@ -61,6 +68,7 @@ class Calls:
         self.providers: ProviderServiceAsyncStub = ProviderServiceStub(channels("clusters"))
         self.workloads: WorkloadServiceAsyncStub = WorkloadServiceStub(channels("clusters"))
         self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(channels("clusters"))
+        self.archives: ImageArchiveServiceAsyncStub = ImageArchiveServiceStub(channels("registry"))
         self.images: ImageServiceAsyncStub = ImageServiceStub(channels("registry"))
         self.external_registries: ExternalRegistryServiceAsyncStub = ExternalRegistryServiceStub(channels("registry"))
         self.tasks: TaskServiceAsyncStub = TaskServiceStub(channels("tasks"))

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from cloudly_gateway.typedrequest.calls import Calls
 from cloudly_gateway.typedrequest.dispatch import dispatch
 from cloudly_gateway.typedrequest.envelope import Envelope, Malformed
+from cloudly_gateway.typedrequest.streams import METHOD
 
 log = structlog.get_logger()
 
@@ -60,6 +61,10 @@ class Connection:
             except Malformed as error:
                 log.debug("socket.frame_dropped", why=str(error))
                 continue
+            if envelope.method == METHOD:
+                await self._places.acquire()
+                group.create_task(self._answer(envelope))
+                continue
             # Without an id nobody waits for an answer; an answer to us has nothing that it answers.
             if envelope.correlation_id is None or envelope.phase == "response":
                 continue
@@ -70,6 +75,8 @@ class Connection:
         try:
             if envelope.method in {SET_TAG, REMOVE_TAG}:
                 answer = self._tag(envelope)
+            elif envelope.method == METHOD:
+                answer = await self._calls.streams.answer(envelope.request)
             else:
                 answer = await dispatch(envelope, self._calls)
             async with self._writing:

@@ -13,6 +13,7 @@ from cloudly_gateway.typedrequest.adapters import ADAPTERS
 from cloudly_gateway.typedrequest.calls import Calls
 from cloudly_gateway.typedrequest.dispatch import dispatch
 from cloudly_gateway.typedrequest.envelope import Envelope, Malformed
+from cloudly_gateway.typedrequest.streams import METHOD, Streams
 
 _NO_STORE = {"cache-control": "no-store"}
 
@@ -24,6 +25,7 @@ class TypedRequest:
         self._channels = channels
         self._origin = origin
         self._stopping = stopping
+        self._streams = Streams(stopping)
         self._calls: Calls | None = None
 
     async def answer(self, request: Request) -> Response:
@@ -32,6 +34,9 @@ class TypedRequest:
             envelope = Envelope.read(await request.body())
         except Malformed:
             return Response(b'{"error":"Invalid request"}', 400, _NO_STORE, "application/json")
+        if envelope.method == METHOD:
+            name_route(request.scope, f"/typedrequest {METHOD}")
+            return Response(await self._streams.answer(envelope.request), 200, _NO_STORE, "application/json")
         if envelope.method in ADAPTERS:
             name_route(request.scope, f"/typedrequest {envelope.method}")
         answer = await dispatch(envelope, self._stubs())
@@ -49,5 +54,5 @@ class TypedRequest:
     def _stubs(self) -> Calls:
         # Channels belong to a running loop, which there is none of yet when the application is put together.
         if self._calls is None:
-            self._calls = Calls(self._channels, self._origin)
+            self._calls = Calls(self._channels, self._origin, self._streams)
         return self._calls

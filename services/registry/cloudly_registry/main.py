@@ -6,6 +6,7 @@ from datetime import timedelta
 import aiohttp
 from cloudly.registry.v1 import (
     external_registry_pb2_grpc,
+    image_archive_pb2_grpc,
     image_pb2_grpc,
     image_version_pb2_grpc,
     webhook_pb2_grpc,
@@ -20,6 +21,8 @@ from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime
 from cloudly_kit.sealed_values import SealedValues, serve_sealed_values
 
+from cloudly_registry.archives.exporting import Exporting
+from cloudly_registry.archives.importing import Importing
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.collector import Collector
@@ -38,7 +41,13 @@ from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.sealed import sealed
-from cloudly_registry.servicers import ExternalRegistryServicer, ImageServicer, ImageVersionServicer, WebhookServicer
+from cloudly_registry.servicers import (
+    ExternalRegistryServicer,
+    ImageArchiveServicer,
+    ImageServicer,
+    ImageVersionServicer,
+    WebhookServicer,
+)
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads
@@ -75,11 +84,12 @@ async def serve(settings: Settings) -> None:
         blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
         manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
+        uploads = Uploads(store, objects, blobs)
         parts = Parts(
             store=store,
             images=images,
             blobs=blobs,
-            uploads=Uploads(store, objects, blobs),
+            uploads=uploads,
             manifests=manifests,
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
@@ -98,6 +108,10 @@ async def serve(settings: Settings) -> None:
         runtime.serve(
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
             ExternalRegistryServicer(external_store, external),
+        )
+        archives = Importing(uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
+        runtime.serve(
+            image_archive_pb2_grpc.add_ImageArchiveServiceServicer_to_server, ImageArchiveServicer(store, *archives)
         )
         await _serve_webhooks(runtime, settings, sender)
         serve_sealed_values(runtime, SealedValues(envelope, sealed(runtime.database)))

@@ -42,6 +42,8 @@ ADAPTERS: Mapping[str, Adapter] = {
     "getImage": image.get,
     "createImage": image.create,
     "deleteImage": image.delete,
+    "pushImageVersion": image.push,
+    "pullImageVersion": image.pull,
     "getExternalRegistries": external_registry.get_all,
     "getExternalRegistryById": external_registry.get,
     "createExternalRegistry": external_registry.create,

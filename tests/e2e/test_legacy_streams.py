@@ -1,0 +1,243 @@
+"""pushImageVersion and pullImageVersion: a VirtualStream through a real gateway, into and out of a real registry."""
+
+import asyncio
+import io
+import json
+import secrets
+import tarfile
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cloudly.auth.v1 import access_pb2
+from cloudly_gateway.testing import ContractServer, gateway_settings, serving
+from cloudly_gateway.typedrequest import streams
+from cloudly_kit.config import SERVICES
+from cloudly_registry.references import digest_of
+from cloudly_registry.testing import Image, Registry, running_registry
+
+pytestmark = pytest.mark.e2e
+CLOSING = "#############CLOSING BIT#############"
+
+
+class OverHttp:
+    """One envelope, one POST."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    async def send(self, envelope: dict[str, Any]) -> dict[str, Any]:
+        """The answer to an envelope."""
+        async with self._http.post(f"{self._url}/typedrequest", json=envelope) as answer:
+            assert answer.status == 200
+            told: dict[str, Any] = await answer.json()
+            return told
+
+
+class OverSocket:
+    """Envelopes as frames; one exchange after the other."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    async def send(self, envelope: dict[str, Any]) -> dict[str, Any]:
+        """The answer to an envelope."""
+        await self._socket.send_json(envelope)
+        told: dict[str, Any] = await self._socket.receive_json(timeout=60)
+        return told
+
+
+class Client:
+    """What typedrequest's client does with a VirtualStream, as the side that fired the request."""
+
+    def __init__(self, wire: Any, jwt: str) -> None:
+        self.wire = wire
+        self._identity = {"name": "someone", "role": "admin", "jwt": jwt}
+
+    async def fire(self, method: str, **request: Any) -> dict[str, Any]:
+        """A request."""
+        envelope = {
+            "method": method,
+            "request": {"identity": self._identity, **request},
+            "response": None,
+            "correlation": {"id": f"uni_{secrets.token_hex(12)}", "phase": "request"},
+        }
+        told: dict[str, Any] = await self.wire.send(envelope)
+        return told
+
+    async def exchange(self, stream: str, purpose: str, **more: Any) -> dict[str, Any]:
+        """A message of a stream."""
+        cycle = f"uni_{secrets.token_hex(12)}"
+        asked = {"streamId": stream, "cycleId": cycle, "cycle": "request", "mainPurpose": purpose, **more}
+        answer = await self.wire.send({"method": "##VirtualStream##", "request": asked, "response": None})
+        told: dict[str, Any] = answer["response"]
+        assert told["cycleId"] == cycle
+        assert "correlation" not in answer
+        return {**told, "error": answer.get("error")}
+
+    async def push(self, image_id: str, tag: str, archive: bytes) -> dict[str, Any]:
+        """Stream an archive in; the answer to its end."""
+        stream = f"uni_{secrets.token_hex(12)}"
+        record = {"_isVirtualStream": True, "streamId": stream}
+        answer = await self.fire("pushImageVersion", imageId=image_id, versionString=tag, imageStream=record)
+        if "error" in answer:
+            return answer
+        assert answer["response"] == {"allowed": True}
+        told = await self.exchange(stream, "feedback", next=True, backpressure=False)
+        for start in range(0, len(archive), 64 << 10):
+            while told["backpressure"]:
+                await asyncio.sleep(0.05)
+                told = await self.exchange(stream, "feedback", next=True, backpressure=False)
+            piece = archive[start : start + (64 << 10)]
+            data = {"type": "Buffer", "data": list(piece)} if start else {str(n): byte for n, byte in enumerate(piece)}
+            told = await self.exchange(stream, "chunk", next=True, backpressure=False, chunkData=data)
+        return await self.exchange(stream, "chunk", next=False, backpressure=False, chunkData=CLOSING)
+
+    async def pull(self, image_id: str, tag: str) -> bytes:
+        """Stream an archive out."""
+        answer = await self.fire("pullImageVersion", imageId=image_id, versionString=tag)
+        assert "error" not in answer, answer["error"]
+        stream = answer["response"]["imageStream"]["streamId"]
+        told = await self.exchange(stream, "keepAlive", keepAlive=True)
+        got = bytearray()
+        async with asyncio.timeout(60):
+            while told["next"]:
+                told = await self.exchange(stream, "read", next=False, backpressure=False)
+                if told.get("chunkData") == CLOSING:
+                    assert told["next"] is False
+                    return bytes(got)
+                got += bytes(told["chunkData"]["data"])
+        raise AssertionError(f"it ended without an end: {told}")
+
+
+class House:
+    """A registry, and a gateway before it."""
+
+    def __init__(self, registry: Registry, url: str, http: aiohttp.ClientSession) -> None:
+        self.registry = registry
+        self.url = url
+        self.http = http
+
+    @asynccontextmanager
+    async def client(self, wire: str, role: str = "admin") -> AsyncIterator[Client]:
+        """A client of either kind."""
+        jwt = self.registry.auth.issue(role, audience="cloudly-legacy")
+        if wire == "http":
+            yield Client(OverHttp(self.http, self.url), jwt)
+            return
+        async with self.http.ws_connect(self.url, max_msg_size=0) as socket:
+            yield Client(OverSocket(socket), jwt)
+
+
+@pytest.fixture(scope="module")
+async def house(scratch: Path, mongo_url: str, redis_url: str) -> AsyncIterator[House]:
+    """See House."""
+    async with AsyncExitStack() as stack:
+        where = scratch / f"h{uuid.uuid4().hex[:7]}"
+        registry = await stack.enter_async_context(running_registry(where, mongo_url, redis_url))
+        others = ContractServer(f"unix:{where}/others.sock", registry.auth)
+        others.answers["TestPermissions"] = lambda request: access_pb2.TestPermissionsResponse(
+            results=[access_pb2.PermissionResult(permission=request.permission, allowed=True)]
+        )
+        await others.start()
+        stack.push_async_callback(others.stop)
+        addresses = dict.fromkeys(SERVICES, others.address) | {"registry": registry.settings.listen_address("registry")}
+        settings = gateway_settings(registry.harness, addresses)
+        url = await stack.enter_async_context(serving(settings))
+        yield House(registry, url, registry.http)
+
+
+def archive(image: Image) -> bytes:
+    """As `docker save` has it."""
+    out = io.BytesIO()
+    listed = [
+        {"Config": "config.json", "RepoTags": None, "Layers": [f"{n}/layer.tar" for n in range(len(image.layers))]}
+    ]
+    files = {f"{n}/layer.tar": layer for n, layer in enumerate(image.layers)}
+    files |= {"config.json": image.config, "manifest.json": json.dumps(listed).encode()}
+    with tarfile.open(fileobj=out, mode="w") as written:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            written.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+async def made(client: Client) -> tuple[str, str]:
+    """A new image's id and repository."""
+    name = f"i{uuid.uuid4().hex[:8]}"
+    answer = await client.fire("createImage", name=name, description="")
+    return str(answer["response"]["image"]["id"]), f"images/{name}"
+
+
+@pytest.mark.parametrize("wire", ["http", "socket"])
+async def test_an_image_goes_in_and_comes_out(house: House, wire: str) -> None:
+    image = Image(b"one" * 100_000, b"two")
+    async with house.client(wire) as client:
+        id, repository = await made(client)
+        ended = await client.push(id, "v1", archive(image))
+        # Pushed and visible when the end is answered.
+        assert (ended["keepAlive"], ended["error"]) == (False, None)
+        oci = house.registry.client()
+        manifest = (await oci.call("GET", f"/v2/{repository}/manifests/v1")).json
+        assert [layer["digest"] for layer in manifest["layers"]] == [digest_of(layer) for layer in image.layers]
+        with tarfile.open(fileobj=io.BytesIO(await client.pull(id, "v1"))) as pulled:
+            listed = json.load(pulled.extractfile("manifest.json"))  # type: ignore[arg-type]
+            layers = [pulled.extractfile(name).read() for name in listed[0]["Layers"]]  # type: ignore[union-attr]
+        assert layers == image.layers
+
+
+@pytest.mark.parametrize("wire", ["http", "socket"])
+async def test_what_is_wrong_with_an_archive_is_told_when_it_ends(house: House, wire: str) -> None:
+    async with house.client(wire) as client:
+        id, repository = await made(client)
+        ended = await client.push(id, "v1", archive(Image(b"one" * 100_000))[:-20_000])
+        assert ended["keepAlive"] is False
+        after = await client.exchange("uni_unknown", "keepAlive", keepAlive=True)
+        assert after["keepAlive"] is False
+        assert "no such stream" in after["error"]["text"]
+    assert (await house.registry.client().call("GET", f"/v2/{repository}/manifests/v1")).status == 404
+
+
+async def test_requests_that_cannot_be_are_refused_before_a_byte(house: House) -> None:
+    async with house.client("http") as client:
+        id, _ = await made(client)
+        record = {"_isVirtualStream": True, "streamId": "uni_1"}
+        for wrong in (
+            {"imageId": "a" * 20, "versionString": "v1", "imageStream": record},
+            {"imageId": id, "versionString": "v1", "imageStream": {}},
+            {"imageId": id, "imageStream": record},
+        ):
+            assert (await client.fire("pushImageVersion", **wrong))["error"]["text"]
+        assert (
+            "NOT_FOUND"
+            in (await client.fire("pullImageVersion", imageId=id, versionString="v1"))["error"]["data"]["reason"]
+        )
+    async with house.client("http", role="nobody") as stranger:
+        refused = await stranger.fire("pullImageVersion", imageId=id, versionString="v1")
+        assert refused["error"]["data"]["reason"] == "PERMISSION_DENIED"
+
+
+async def test_a_client_that_falls_silent_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "IDLE_SECONDS", 1.0)
+    async with house.client("http") as client:
+        id, repository = await made(client)
+        stream = f"uni_{secrets.token_hex(12)}"
+        record = {"_isVirtualStream": True, "streamId": stream}
+        await client.fire("pushImageVersion", imageId=id, versionString="v1", imageStream=record)
+        data = {"type": "Buffer", "data": list(archive(Image(b"one" * 50_000))[:50_000])}
+        await client.exchange(stream, "chunk", chunkData=data)
+    uploads = house.registry.settings.data_dir / "objects/.uploads"
+
+    async def files() -> list[Path]:
+        return await asyncio.to_thread(lambda: [path for path in uploads.rglob("*") if path.is_file()])
+
+    async with asyncio.timeout(30):
+        while await files():
+            await asyncio.sleep(0.1)
+    assert (await house.registry.client().call("GET", f"/v2/{repository}/manifests/v1")).status == 404
