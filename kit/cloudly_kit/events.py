@@ -5,11 +5,13 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
+from cloudly.auth.v1 import audit_pb2
 from google.protobuf.message import Message
 from prometheus_client import Counter
 from pydantic import Field
@@ -17,6 +19,8 @@ from pymongo.errors import ConnectionFailure
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from cloudly_kit.audit.calls import audited
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import AlreadyExists, Conflict, DeadlineExceeded, Unavailable
 from cloudly_kit.outbox import acked_key, stream_key
@@ -38,6 +42,7 @@ ATTEMPTS = 10
 DELIVERIES = 20
 """Take-overs after which an event is put aside that kills whoever handles it."""
 KEPT_SECONDS = 7 * 86_400
+_KIND = "event"
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class EventReader:
 
     Handlers get the event and the session of the transaction in which it takes effect, and do their writes in it. They
     may be run again, so whatever else they do has to bear repetition. Events come in no particular order.
+
+    With a journal, what an event changes here is in the audit log as done by the service that told of it.
     """
 
     def __init__(
@@ -99,7 +106,9 @@ class EventReader:
         source: str,
         group: str,
         handlers: Mapping[str, Handler],
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal
         self._database = database
         self._redis = redis
         self._source = source
@@ -112,7 +121,7 @@ class EventReader:
             database,
             "seen_events",
             SeenDocument,
-            kind="event",
+            kind=_KIND,
             indexes=[Index("seen_time", expire_after_seconds=KEPT_SECONDS)],
         )
         self._dead = Collection(database, "dead_events", DeadDocument, kind="dead event")
@@ -193,12 +202,23 @@ class EventReader:
             return
         crashpoint("events.before_effect")
         try:
-            await self._database.transaction(work)
+            async with self._audited(event):
+                await self._database.transaction(work)
         except AlreadyExists as error:
             # Another replica was faster; an AlreadyExists of the handler's own is its failure.
             if await self._seen.find(self._own(event)) is None:
                 raise error from None
         crashpoint("events.after_effect")
+
+    def _audited(self, event: Event) -> AbstractAsyncContextManager[Any]:
+        if self._journal is None:
+            return nullcontext()
+        entry = audit_pb2.AuditEntry(
+            method=f"event.{event.topic}",
+            actor=audit_pb2.AuditActor(id=self._source, name=self._source, type="service"),
+            resource=audit_pb2.AuditResource(kind=_KIND, id=event.id),
+        )
+        return audited(self._journal, entry, if_it_writes=True, apart_from=frozenset({_KIND}))
 
     def _own(self, event: Event) -> str:
         """The event as this reader's own: a service may have several readers."""

@@ -149,6 +149,35 @@ async def test_other_work_is_told_as_calls_are(server):
     assert notes.current() is None
 
 
+async def test_work_that_writes_nothing_is_no_entry_where_only_writes_count(server):
+    async with audited(server.journal, pb.AuditEntry(method="task.idle"), if_it_writes=True):
+        pass
+    with pytest.raises(RuntimeError):
+        async with audited(server.journal, pb.AuditEntry(method="task.idle"), if_it_writes=True):
+            raise RuntimeError
+    own = frozenset({server.things.kind})
+    async with audited(server.journal, pb.AuditEntry(method="task.own"), if_it_writes=True, apart_from=own):
+        await server.write()
+    assert await server.entries() == []
+    async with audited(server.journal, pb.AuditEntry(method="task.busy"), if_it_writes=True):
+        await server.write()
+    assert [(entry.method, len(entry.changes)) for entry in await server.entries()] == [("task.busy", 1)]
+
+
+async def test_what_a_machine_does_over_and_over_is_told_by_number(server):
+    for _ in range(5):
+        told = pb.AuditEntry(method="agent.report", resource=pb.AuditResource(kind="cluster", id="c1"))
+        async with audited(server.journal, told, one_by_one=2):
+            await server.write()
+    await server.journal.tend(all=True)
+    entries = sorted(await server.entries(), key=lambda entry: entry.count)
+    assert [(one.count, one.result, one.resource.id) for one in entries] == [
+        (0, pb.AUDIT_RESULT_DONE, "c1"),
+        (0, pb.AUDIT_RESULT_DONE, "c1"),
+        (3, pb.AUDIT_RESULT_DONE, "c1"),
+    ]
+
+
 def test_a_request_is_shown_masked_and_within_its_bound():
     user = user_pb2.User(name="n" * 60, password="a canary", roles=["r" * 500] * 50, labels={"key": "a canary"})
     text = shown(user_pb2.CreateUserRequest(user=user))

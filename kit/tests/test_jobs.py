@@ -1,19 +1,22 @@
 """Executions: their records, their ends, their schedules, in one process with real servers."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from arq.constants import abort_jobs_ss, job_key_prefix
+from cloudly.auth.v1 import audit_pb2
 from cloudly.executions.v1 import execution_pb2 as pb
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.errors import InvalidArgument, InvalidPageToken, NotFound
 from cloudly_kit.identity import Caller, Identity, set_caller
 from cloudly_kit.jobs import Executions, ExecutionServicer, Run, State, Task, Upkeep, task
 from cloudly_kit.jobs.schedule import Scheduler
 from cloudly_kit.jobs.worker import LeasedWorker
-from cloudly_kit.store import Database, PageRequest, RequestKey
+from cloudly_kit.store import Collection, Database, Document, PageRequest, RequestKey
 from cloudly_kit.testing import Redis as RedisServer
 from redis.asyncio import Redis
 
@@ -45,12 +48,28 @@ async def listen(run: Run, parts: str):
         await run.checkpoint({"listening": True})
 
 
+class Book(Document):
+    name: str = "a book"
+
+
+@task("shelve", timeout_seconds=60)
+async def shelve(run: Run, parts: str):
+    await run.checkpoint({"far": True})
+    database = run._executions.records.database
+    await Collection(database, "books", Book, kind="book").insert(Book())
+
+
+@task("collect", timeout_seconds=60, always_audited=True)
+async def collect(run: Run, parts: str):
+    return None
+
+
 @task("nightly", timeout_seconds=3600, schedule="0 3 * * *")
 async def nightly(run: Run, parts: str):
     return None
 
 
-TASKS: tuple[Task[str], ...] = (greet, fail, hang, listen, nightly)
+TASKS: tuple[Task[str], ...] = (greet, fail, hang, listen, shelve, collect, nightly)
 
 
 @pytest.fixture
@@ -62,7 +81,8 @@ async def executions(database: Database, redis_client: Redis) -> Executions:
 
 @asynccontextmanager
 async def working(executions: Executions, redis: Redis) -> AsyncIterator[LeasedWorker]:
-    worker = LeasedWorker(redis, executions, "hello", lease_seconds=3)
+    journal = Journal(executions.records.database, redis, SERVICE)
+    worker = LeasedWorker(redis, executions, "hello", journal, lease_seconds=3)
     loops = [asyncio.create_task(worker.main()), asyncio.create_task(worker.renew_leases())]
     try:
         yield worker
@@ -72,11 +92,35 @@ async def working(executions: Executions, redis: Redis) -> AsyncIterator[LeasedW
         await asyncio.gather(*loops, return_exceptions=True)
 
 
+async def told(executions: Executions) -> list[audit_pb2.AuditEntry]:
+    """What the audit log is told."""
+    return [
+        audit_pb2.AuditEntry.FromString(row["body"])
+        async for row in executions.records.database.raw("_audit").find({"state": "done"})
+    ]
+
+
 async def reaches(executions: Executions, execution_id: str, *states: State, seconds: float = 20):
     async with asyncio.timeout(seconds):
         while (record := await executions.get(execution_id)).state not in states:
             await asyncio.sleep(0.05)
     return record
+
+
+async def test_what_a_scheduled_execution_changes_is_in_the_audit_log_and_nothing_else_is(executions, redis_client):
+    made = await executions.create("shelve", trigger="schedule", actor="schedule")
+    idle = await executions.create("greet", {"name": "Ann"}, trigger="schedule", actor="schedule")
+    collected = await executions.create("collect", trigger="schedule", actor="schedule")
+    async with working(executions, redis_client):
+        for one in (made, idle, collected):
+            await reaches(executions, one.id, State.SUCCEEDED)
+    entries = {entry.resource.id: entry for entry in await told(executions)}
+    assert set(entries) == {made.id, collected.id}
+    entry = entries[made.id]
+    assert (entry.method, entry.actor.name, entry.actor.type) == ("task.shelve", SERVICE, "service")
+    assert entry.result == audit_pb2.AUDIT_RESULT_DONE
+    assert [(one.resource.kind, one.etag_before) for one in entry.changes] == [("book", "")]
+    assert json.loads(entry.request) == {"task": "shelve", "trigger": "schedule", "startedBy": "schedule", "attempt": 1}
 
 
 async def test_an_execution_is_written_down_runs_and_ends_with_its_result_and_log(executions, redis_client):

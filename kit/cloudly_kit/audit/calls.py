@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from cloudly_kit import contract
 from cloudly_kit.audit import entries, notes
-from cloudly_kit.audit.floods import Kind
+from cloudly_kit.audit.floods import ONE_BY_ONE, Kind
 from cloudly_kit.audit.journal import Journal
 from cloudly_kit.errors import DomainError
 from cloudly_kit.identity import Caller
@@ -68,14 +68,11 @@ class AuditedCall:
         entry = self.entry
         entry.result, entry.reason = entries.result_of(error), error.reason
         self._about(None)
-        if not self._notes.changes:
-            address = entry.remote_address
-            kind = Kind(entry.method, entry.actor.id, entry.actor.name, _host(address), error.reason)
-            if not self._journal.floods.admit(kind):
-                self._ended = True
-                if self._begun:
-                    await self._journal.drop(entry)
-                return
+        if not self._notes.changes and not _admitted(self._journal, entry):
+            self._ended = True
+            if self._begun:
+                await self._journal.drop(entry)
+            return
         if entry.result == pb.AUDIT_RESULT_DENIED:
             entry.request = ""
         await self._end()
@@ -119,20 +116,44 @@ class AuditedCall:
 
 @asynccontextmanager
 async def audited(
-    journal: Journal, entry: pb.AuditEntry, *, seconds: float = _WORK_SECONDS
+    journal: Journal,
+    entry: pb.AuditEntry,
+    *,
+    seconds: float = _WORK_SECONDS,
+    if_it_writes: bool = False,
+    apart_from: frozenset[str] = frozenset(),
+    one_by_one: int = 0,
 ) -> AsyncIterator[pb.AuditEntry]:
     """Work that comes in another way than by RPC: begun before the block, finished after it.
 
-    The entry names `method`, `actor`, `resource` and `remote_address`; the block may add to it.
+    What fails without having written anything is counted instead where it comes too often.
+
+    Args:
+        journal: Where it is told.
+        entry: Names `method`, `actor`, `resource` and `remote_address`; the block may add to it.
+        seconds: How long the work may take.
+        if_it_writes: Begun at the first write of a document, and no entry at all without one.
+        apart_from: Kinds of documents that the work keeps of itself.
+        one_by_one: Of work that is done over and over, how many a minute are entries of their own; the rest is counted.
+            0 for all.
 
     Raises:
         Unavailable: its trace cannot be written, so it was not done.
     """
     started = time.perf_counter()
-    entry.id, entry.service = new_id(), journal.service
-    entry.time.FromDatetime(now())
-    await journal.begin(entry, seconds)
-    noted = notes.Notes(_nothing)
+    _identified(journal, entry)
+    begun, lock = False, asyncio.Lock()
+
+    async def begin() -> None:
+        nonlocal begun
+        async with lock:
+            if not begun:
+                await journal.begin(entry, seconds)
+                begun = True
+
+    if not if_it_writes:
+        await begin()
+    noted = notes.Notes(begin, apart_from)
     notes.take(noted)
     entry.result = pb.AUDIT_RESULT_UNKNOWN
     try:
@@ -144,17 +165,44 @@ async def audited(
         raise
     finally:
         notes.take(None)
-        entry.changes.extend(entries.change(one) for one in noted.changes)
-        entry.changes_left_off = noted.left_off
-        entry.took_ms = int((time.perf_counter() - started) * 1000)
-        if entry.result == pb.AUDIT_RESULT_UNKNOWN:
-            journal.finish_later(entry)
-        else:
-            await journal.finish(entry)
+        if begun:
+            entry.changes.extend(entries.change(one) for one in noted.changes)
+            entry.changes_left_off = noted.left_off
+            entry.took_ms = int((time.perf_counter() - started) * 1000)
+            await _finish(journal, entry, one_by_one)
 
 
-async def _nothing() -> None:
-    return
+async def _finish(journal: Journal, entry: pb.AuditEntry, one_by_one: int) -> None:
+    if entry.result == pb.AUDIT_RESULT_UNKNOWN:
+        journal.finish_later(entry)
+    elif (entry.result == pb.AUDIT_RESULT_FAILED and not entry.changes and not _admitted(journal, entry)) or (
+        entry.result == pb.AUDIT_RESULT_DONE and one_by_one and not _admitted(journal, entry, one_by_one)
+    ):
+        await journal.drop(entry)
+    else:
+        await journal.finish(entry)
+
+
+async def denied(journal: Journal, entry: pb.AuditEntry, reason: str) -> None:
+    """Work that comes in another way than by RPC and was not let in. Too many of one kind are counted."""
+    entry.result, entry.reason = pb.AUDIT_RESULT_DENIED, reason
+    if _admitted(journal, entry):
+        _identified(journal, entry)
+        await journal.record(entry)
+
+
+def _identified(journal: Journal, entry: pb.AuditEntry) -> None:
+    entry.id, entry.service = new_id(), journal.service
+    entry.time.FromDatetime(now())
+
+
+def _admitted(journal: Journal, entry: pb.AuditEntry, one_by_one: int = ONE_BY_ONE) -> bool:
+    """Whether this one is written by itself; else it was counted."""
+    actor, address = entry.actor, _host(entry.remote_address)
+    done = entry.result == pb.AUDIT_RESULT_DONE
+    about = entry.resource.id if done else ""
+    kind = Kind(entry.method, actor.id, actor.name, address, entry.reason, entry.result, about)
+    return journal.floods.admit(kind, one_by_one)
 
 
 def _host(address: str) -> str:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cloudly.auth.v1 import audit_pb2 as pb
+
 WINDOW_SECONDS = 60.0
 ONE_BY_ONE = 10
 """Refusals of one kind (method, caller, address, reason) in a window that are written one by one."""
@@ -20,10 +22,15 @@ class Kind:
     actor_name: str
     address: str
     reason: str
+    result: pb.AuditResult.ValueType = pb.AUDIT_RESULT_DENIED
+    resource_id: str = ""
 
 
 class Floods:
-    """Counts refusals by kind. What was counted in a process that is killed is lost: at most one window of refusals."""
+    """Counts refusals by kind, and what machines do over and over.
+
+    What was counted in a process that is killed is lost: at most one window.
+    """
 
     def __init__(self) -> None:
         self._until = 0.0
@@ -31,19 +38,19 @@ class Floods:
         self._written = 0
         self._counted: dict[Kind, int] = {}
 
-    def admit(self, kind: Kind) -> bool:
-        """Whether this refusal is written by itself; else it has been counted."""
+    def admit(self, kind: Kind, one_by_one: int = ONE_BY_ONE) -> bool:
+        """Whether this one is written by itself, as the first ones of a window are; else it has been counted."""
         if time.monotonic() >= self._until:
             self._until, self._written = time.monotonic() + WINDOW_SECONDS, 0
             self._seen.clear()
         seen = self._seen.get(kind, 0)
-        if seen < ONE_BY_ONE and self._written < ALL_TOGETHER:
+        if seen < one_by_one and self._written < ALL_TOGETHER:
             self._seen[kind] = seen + 1
             self._written += 1
             return True
         if kind not in self._counted and len(self._counted) >= ALL_TOGETHER:
             # Very many callers: only what they tried is told.
-            kind = Kind(kind.method, "", "", "", kind.reason)
+            kind = Kind(kind.method, "", "", "", kind.reason, kind.result)
         self._counted[kind] = self._counted.get(kind, 0) + 1
         return False
 

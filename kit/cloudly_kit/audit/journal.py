@@ -168,7 +168,8 @@ def _counted(service: str, kind: Kind, count: int) -> pb.AuditEntry:
         method=kind.method,
         actor=pb.AuditActor(id=kind.actor_id, name=kind.actor_name),
         remote_address=kind.address,
-        result=pb.AUDIT_RESULT_DENIED,
+        resource=pb.AuditResource(id=kind.resource_id),
+        result=kind.result,
         reason=kind.reason,
         count=count,
     )

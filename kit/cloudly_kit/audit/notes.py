@@ -21,14 +21,20 @@ class Change:
 
 @dataclass
 class Notes:
-    """The notes of one call. `begin` writes the trace of the call, if that has not been done."""
+    """The notes of one call. `begin` writes the trace of the call, if that has not been done.
+
+    Kinds in `apart_from` are not noted: what the work keeps of itself.
+    """
 
     begin: Callable[[], Awaitable[None]]
+    apart_from: frozenset[str] = frozenset()
     changes: list[Change] = field(default_factory=list)
     left_off: int = 0
 
     def add(self, change: Change) -> None:
         """Note a write; one document's writes are one change, from its first etag to its last."""
+        if change.kind in self.apart_from:
+            return
         for index, known in enumerate(self.changes):
             if (known.kind, known.id) == (change.kind, change.id):
                 self.changes[index] = Change(known.kind, known.id, change.name, known.before, change.after)
@@ -47,14 +53,14 @@ def take(notes: Notes | None) -> None:
     _notes.set(notes)
 
 
-async def before_write() -> None:
-    """To be awaited before each write: the trace of the call has to be there first.
+async def before_write(kind: str) -> None:
+    """To be awaited before each write of a document of this kind: the trace of the call has to be there first.
 
     Raises:
         Unavailable: it could not be written.
     """
     notes = _notes.get()
-    if notes is not None:
+    if notes is not None and kind not in notes.apart_from:
         await notes.begin()
 
 

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+import orjson
 import structlog
 from arq.worker import Retry
+from cloudly.auth.v1 import audit_pb2 as pb
 from prometheus_client import Counter
 
+from cloudly_kit.audit.calls import audited
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.errors import NotFound
-from cloudly_kit.jobs.executions import Execution, Executions, State
+from cloudly_kit.jobs.executions import OWN_KIND, Execution, Executions, State
 from cloudly_kit.jobs.run import CancelRequested, Fenced, Run
 from cloudly_kit.jobs.task import Task
 
@@ -29,8 +34,9 @@ P = TypeVar("P")
 class Attempts(Generic[P]):
     """Does executions of one service's tasks; `parts` is what the task functions get beside their run."""
 
-    def __init__(self, executions: Executions, parts: P, worker_id: str) -> None:
+    def __init__(self, executions: Executions, parts: P, worker_id: str, journal: Journal) -> None:
         self._executions = executions
+        self._journal = journal
         self._parts = parts
         self._worker = worker_id
 
@@ -72,7 +78,8 @@ class Attempts(Generic[P]):
         seconds = (record.deadline_time - datetime.now(UTC)).total_seconds()
         try:
             async with asyncio.timeout(max(0.0, seconds)) as limit:
-                result = await task.run(run, self._parts)
+                async with self._audited(record, task):
+                    result = await task.run(run, self._parts)
             await self._end(record, State.SUCCEEDED, {**run.unwritten(), "result": dict(result or {})})
         except Fenced as fenced:
             log.warning("execution.fenced", execution=record.id, attempt=record.attempt, why=str(fenced))
@@ -88,6 +95,23 @@ class Attempts(Generic[P]):
                 await self._end(record, State.FAILED, {**run.unwritten(), "error": "its deadline passed while it ran"})
             else:
                 await self._failed(record, task, run, failure)
+
+    def _audited(self, record: Execution, task: Task[P]) -> AbstractAsyncContextManager[pb.AuditEntry]:
+        """What the task changes is in the audit log as done by the service; who asked for it stands beside."""
+        asked = {"task": task.name, "trigger": record.trigger, "startedBy": record.actor, "attempt": record.attempt}
+        entry = pb.AuditEntry(
+            method=f"task.{task.name}",
+            actor=pb.AuditActor(id=self._journal.service, name=self._journal.service, type="service"),
+            resource=pb.AuditResource(kind=OWN_KIND, id=record.id, name=task.name),
+            request=orjson.dumps(asked).decode(),
+        )
+        return audited(
+            self._journal,
+            entry,
+            seconds=task.timeout_seconds,
+            if_it_writes=not task.always_audited,
+            apart_from=frozenset({OWN_KIND}),
+        )
 
     async def _interrupted(self, record: Execution, run: Run) -> None:
         try:

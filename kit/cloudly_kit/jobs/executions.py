@@ -30,6 +30,9 @@ from cloudly_kit.store import Choice, Collection, Database, Document, Index, Pag
 KEPT_DAYS = 30
 """How long a record and its log are kept."""
 
+OWN_KIND = "execution"
+"""What the records are called; the audit log of a task's changes leaves them out."""
+
 NEWEST_FIRST = "create_time desc"
 
 log = structlog.get_logger()
@@ -94,7 +97,7 @@ class Executions:
             database,
             "executions",
             Execution,
-            kind="execution",
+            kind=OWN_KIND,
             indexes=(Index("scope", "state"), Index("expire_time", expire_after_seconds=0)),
             orderable=("create_time",),
             filterable={"task": "task", "state": Choice("state", _STATE_NAMES), "trigger": "trigger"},

@@ -32,6 +32,8 @@ class Task(Generic[P]):
     """Five-field cron, UTC; empty: only by hand."""
     permission: str = ""
     """What whoever starts it by name needs besides `tasks.run`."""
+    always_audited: bool = False
+    """Every execution is an entry of the audit log, not only one that writes documents: it changes something else."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -51,6 +53,7 @@ def task(
     category: str = "",
     schedule: str = "",
     permission: str = "",
+    always_audited: bool = False,
 ) -> Callable[[Callable[[Run, P], Awaitable[Result]]], Task[P]]:
     """Make a task of an async function `(run, parts) -> result`.
 
@@ -62,6 +65,8 @@ def task(
     """
 
     def of(function: Callable[[Run, P], Awaitable[Result]]) -> Task[P]:
-        return Task(name, function, timeout_seconds, max_failures, description, category, schedule, permission)
+        return Task(
+            name, function, timeout_seconds, max_failures, description, category, schedule, permission, always_audited
+        )
 
     return of

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from cloudly_kit import runtime as runtimes
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.config import ServiceSettings
 from cloudly_kit.ids import new_id
 from cloudly_kit.jobs.attempt import LAST_WORD_SECONDS, Attempts
@@ -92,7 +93,7 @@ async def add_worker(runtime: Runtime, tasks: Sequence[Task[P]], parts: P) -> "L
     scheduler = Scheduler(runtime.database, executions)
     await executions.ensure()
     await scheduler.slots.ensure()
-    worker = LeasedWorker(runtime.redis, executions, parts)
+    worker = LeasedWorker(runtime.redis, executions, parts, runtime.journal)
     runtime.background("jobs", worker.main)
     runtime.background("leases", worker.renew_leases)
     runtime.background("schedules", scheduler.run)
@@ -104,11 +105,17 @@ class LeasedWorker(Worker):
     """arq's worker; see the file's first lines for what is different, and why."""
 
     def __init__(
-        self, redis: Redis, executions: Executions, parts: object, *, lease_seconds: float = LEASE_SECONDS
+        self,
+        redis: Redis,
+        executions: Executions,
+        parts: object,
+        journal: Journal,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.id = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
         self._lease_ms = int(lease_seconds * 1000)
-        attempts = Attempts(executions, parts, self.id)
+        attempts = Attempts(executions, parts, self.id, journal)
 
         async def execute(context: dict[Any, Any], execution_id: str) -> None:
             await attempts.execute(execution_id, context["job_try"])

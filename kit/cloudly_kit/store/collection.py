@@ -271,7 +271,7 @@ class Collection(Generic[D]):
 
     async def _write(self, write: Callable[[Any], Awaitable[T]], raw: Raw, session: Session | None) -> T:
         """Do a write that may be repeated: its etag is new, so a second time it finds the first's and nothing else."""
-        await notes.before_write()
+        await notes.before_write(self.kind)
         if session is not None:
             result = await write(session.raw)
             session.wrote(self._raw, raw["_id"], raw["etag"])

@@ -5,13 +5,19 @@ machine, in a container the image's entry point does: `python -m cloudly_local.c
 """
 
 import asyncio
+import getpass
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
+import orjson
+from cloudly.auth.v1 import audit_pb2 as pb
 from cloudly_kit import logs
+from cloudly_kit.audit.calls import audited
+from cloudly_kit.audit.entries import cut
 from cloudly_kit.errors import DomainError, Unavailable
 from cloudly_kit.runtime import Runtime
 from pydantic import ValidationError
@@ -63,7 +69,8 @@ def reset_password_command(user: str, generate: bool, password_stdin: bool, admi
         factors = await store.factors.find(changed.id)
         return changed, factors is not None and factors.enrolled
 
-    changed, enrolled = asyncio.run(_with_users(settings, work))
+    asked = {"generate": generate, "admin": admin, "resetFactors": reset_factors}
+    changed, enrolled = asyncio.run(_with_users(settings, _entry("reset-password", user, asked), work))
     click.echo(f"{changed.name} has a new password, is enabled and has the roles {', '.join(changed.roles)}.")
     click.echo("Sessions that were open are over.")
     if enrolled:
@@ -98,7 +105,18 @@ def _settings() -> Settings:
     return settings
 
 
-async def _with_users(settings: Settings, work: Callable[[Users, AuthStore], Awaitable[T]]) -> T:
+def _entry(command: str, user: str, asked: dict[str, bool]) -> pb.AuditEntry:
+    """What the audit log tells of a command: it knows the host's user, and nobody of Cloudly."""
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return pb.AuditEntry(
+        method=f"host.{command}",
+        actor=pb.AuditActor(id="host", name=who, type="human"),
+        resource=pb.AuditResource(kind="user", name=cut(user)),
+        request=orjson.dumps(asked).decode(),
+    )
+
+
+async def _with_users(settings: Settings, entry: pb.AuditEntry, work: Callable[[Users, AuthStore], Awaitable[T]]) -> T:
     logs.configure("auth-admin", "error")
     passwords = Passwords(1)
 
@@ -121,7 +139,9 @@ async def _with_users(settings: Settings, work: Callable[[Users, AuthStore], Awa
             )
             users = Users(store, passwords, sessions)
             await users.open()
-            return await work(users, store)
+            # Auth tells it to the chain, now or when it starts again.
+            async with audited(runtime.journal, entry):
+                return await work(users, store)
     except Unavailable as error:
         raise click.ClickException(NOT_THE_HOST.format(reason=error.message)) from error
     except DomainError as error:

@@ -105,6 +105,23 @@ async def hide(log: Log) -> None:
     await log.raw.update_one({"_id": padded(4)}, {"$set": {"live": False}})
 
 
+async def test_a_head_that_went_back_is_itself_an_entry_told_once(log: Log):
+    await cut_the_end_with_an_old_head(log)
+    for _ in range(2):
+        # Whoever appends looks back first, and again when it starts again.
+        appending = asyncio.create_task(log.chain.run())
+        async with asyncio.timeout(20):
+            while (await log.store.marks.get(HEAD)).sequence < 7:
+                await asyncio.sleep(0.05)
+        appending.cancel()
+        await asyncio.gather(appending, return_exceptions=True)
+    (told,) = await log.store.walk(f"{datetime.now(UTC):%Y-%m-%d}", 6, 10)
+    assert (told.sequence, told.method, told.reason) == (7, "AuditService.HeadWentBack", "HEAD_WENT_BACK")
+    assert (told.actor.name, told.actor.type, told.result) == ("auth", "service", "failed")
+    assert json.loads(told.request) == {"expected": 9, "found": 6}
+    assert (await log.store.marks.get(HEAD)).hash == told.hash
+
+
 async def edit(log: Log) -> None:
     await log.raw.update_one({"_id": padded(4)}, {"$set": {"actor.name": "somebody else"}})
 

@@ -1,6 +1,8 @@
 """`cloudly-auth-admin reset-password`, as the owner of the host runs it: the program, on the database itself."""
 
 import asyncio
+import getpass
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudly.auth.v1 import user_pb2
+from cloudly.auth.v1 import audit_pb2, audit_pb2_grpc, user_pb2
 from cloudly_auth.config import Settings
 from cloudly_kit.errors import CredentialsInvalid, TokenRevoked
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -37,6 +39,16 @@ async def run(settings: Settings, *arguments: str, typed: str = "", **changes: s
     )
 
 
+async def told(auth, token: str) -> audit_pb2.AuditEntry:
+    """What the audit log has of the command, once auth has chained it."""
+    stub = audit_pb2_grpc.AuditServiceStub(auth.channel(token))
+    request = audit_pb2.ListAuditEntriesRequest(filter='method = "host.reset-password"')
+    async with asyncio.timeout(20):
+        while not (entries := (await stub.ListAuditEntries(request)).entries):
+            await asyncio.sleep(0.1)
+    return entries[0]
+
+
 async def test_a_lost_admin_comes_back_without_a_login(auth, settings: Settings):
     token = await auth.admin()
     ada = await auth.add_user("Ada", "viewer", token=token)
@@ -55,6 +67,11 @@ async def test_a_lost_admin_comes_back_without_a_login(auth, settings: Settings)
     assert list(back.identity.roles) == ["admin", "viewer"]
     with pytest.raises(TokenRevoked):
         await auth.identity(session.access_token)
+    entry = await told(auth, back.access_token)
+    assert (entry.actor.id, entry.resource.kind, entry.resource.name) == ("host", "user", "ada")
+    assert entry.actor.name.startswith(f"{getpass.getuser()}@")
+    assert ada.id in {change.resource.id for change in entry.changes}
+    assert json.loads(entry.request) == {"admin": True, "generate": False, "resetFactors": False}
     # Without Redis, as with a suite that is stopped; the sessions' end is in the database all the same.
     done = await run(settings, "ada", "--generate", REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from cloudly_backups.due_slots import DueSlots
 from cloudly_backups.jobs import TASKS
 from cloudly_backups.policies import Policies
 from cloudly_backups.store import BackupsStore
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.jobs import Executions
 from cloudly_kit.jobs.worker import LeasedWorker
 
@@ -91,7 +92,7 @@ async def test_the_worker_plans(store, policy, database, redis_client):
     executions = Executions(database, redis_client, "backups", TASKS)
     await executions.ensure()
     made = await executions.create("plan-due-backups")
-    worker = LeasedWorker(redis_client, executions, DueSlots(store, 30))
+    worker = LeasedWorker(redis_client, executions, DueSlots(store, 30), Journal(database, redis_client, "backups"))
     running = asyncio.create_task(worker.main())
     async with asyncio.timeout(20):
         while not (done := await executions.get(made.id)).ended:

@@ -19,6 +19,7 @@ from cloudly_clusters.config import Settings
 from cloudly_clusters.external_logins import ExternalLogins
 from cloudly_clusters.jobs import TASKS, Parts
 from cloudly_clusters.observations import Observations
+from cloudly_clusters.offline import OfflineSweep
 from cloudly_clusters.peers import AuthPeer, RegistryPeer
 from cloudly_clusters.pins import Pins
 from cloudly_clusters.providers import Providers, ProviderUrls
@@ -32,7 +33,7 @@ from cloudly_clusters.servicers import (
     WorkloadServicer,
 )
 from cloudly_clusters.store import ClustersStore
-from cloudly_clusters.streams import OfflineSweep, Streams
+from cloudly_clusters.streams import Streams
 from cloudly_clusters.workloads import Workloads
 
 NAME = "clusters"
@@ -55,6 +56,7 @@ async def serve(settings: Settings) -> None:
             runtime.hints,
             auth,
             ExternalLogins(registry, settings.registry_host),
+            runtime.journal,
             heartbeat_seconds=settings.heartbeat_seconds,
             lease_seconds=settings.lease_seconds,
         )
@@ -81,12 +83,14 @@ async def serve(settings: Settings) -> None:
         runtime.background("settings", view.run)
         runtime.background("pushes", pushes.run)
         for source in events.HEARS:
-            reader = EventReader(runtime.database, runtime.redis, source=source, group=NAME, handlers=handlers)
+            reader = EventReader(
+                runtime.database, runtime.redis, source=source, group=NAME, handlers=handlers, journal=runtime.journal
+            )
             runtime.background(f"events-{source}", reader.run)
         runtime.background("streams", streams.listen)
         runtime.background("external-logins", streams.listen_for_logins)
         runtime.background("pins", Pins(store, runtime.hints, registry).run)
-        sweep = OfflineSweep(store, observations, runtime.redis, settings.heartbeat_seconds)
+        sweep = OfflineSweep(store, observations, runtime.redis, runtime.journal, settings.heartbeat_seconds)
         runtime.background("offline-sweep", sweep.run)
         runtime.on_drain(streams.drain)
         await runtime.run()

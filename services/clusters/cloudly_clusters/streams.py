@@ -18,11 +18,14 @@ from typing import Protocol
 import redis.asyncio
 import structlog
 from cloudly.coreflow.v1 import coreflow_pb2
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.errors import AgentConflict, FailedPrecondition, NotFound
 from cloudly_kit.hints import Hints
+from google.protobuf import json_format
 from redis.exceptions import RedisError
 
 from cloudly_clusters import clusters, external_logins
+from cloudly_clusters.agent_audit import by_agent
 from cloudly_clusters.external_logins import ExternalLogins
 from cloudly_clusters.observations import Observations
 from cloudly_clusters.rendering import config_hash, render
@@ -100,6 +103,7 @@ class Streams:
         hints: Hints,
         tokens: PullTokens,
         logins: ExternalLogins,
+        journal: Journal,
         *,
         heartbeat_seconds: int,
         lease_seconds: int,
@@ -111,6 +115,7 @@ class Streams:
         self._hints = hints
         self._tokens = tokens
         self._logins = logins
+        self._journal = journal
         self._heartbeat_seconds = heartbeat_seconds
         self._lease_seconds = lease_seconds
         self._sessions: dict[str, Session] = {}
@@ -137,7 +142,8 @@ class Streams:
                 changed |= {"agent_state": "AGENT_STATE_ONLINE", "agent_state_time": time_}
             return found.model_copy(update=changed)
 
-        cluster = await self._store.clusters.change(cluster_id, connect)
+        async with by_agent(self._journal, "connect", cluster_id):
+            cluster = await self._store.clusters.change(cluster_id, connect)
         session = Session(cluster_id, cluster.epoch, hello.held_hash)
         await self._renew(session)
         older = self._sessions.pop(cluster_id, None)
@@ -202,7 +208,8 @@ class Streams:
         while True:
             report = await session.reports.get()
             try:
-                await self._observations.report(session.cluster_id, report)
+                async with by_agent(self._journal, "report", session.cluster_id):
+                    await self._observations.report(session.cluster_id, report)
             except NotFound:
                 self._end(session)
                 return
@@ -308,9 +315,13 @@ class Streams:
                 changed["applied_revision"] = max(found.applied_revision, receipt.version)
             return found.model_copy(update=changed)
 
-        await self._store.clusters.change(session.cluster_id, note)
-        if not rejected:
-            await self._observations.refuse(session.cluster_id, dict(receipt.workload_errors))
+        async with by_agent(self._journal, "answer", session.cluster_id) as entry:
+            entry.request = json_format.MessageToJson(
+                coreflow_pb2.ConfigReceipt(version=receipt.version, outcome=receipt.outcome), indent=None
+            )
+            await self._store.clusters.change(session.cluster_id, note)
+            if not rejected:
+                await self._observations.refuse(session.cluster_id, dict(receipt.workload_errors))
         log.info(
             "cluster.config_answered",
             cluster=session.cluster_id,
@@ -342,47 +353,3 @@ class Streams:
             if born >= max(others):
                 message = "another living agent uses this cluster's jump code; stop one of them or rotate the jump code"
                 raise AgentConflict(message, metadata={"retry_after_seconds": str(CONFLICT_PAUSE_SECONDS)})
-
-
-class OfflineSweep:
-    """Finds agents whose lease has run out and says that they are offline."""
-
-    INTERVAL_SECONDS = 5.0
-
-    def __init__(
-        self, store: ClustersStore, observations: Observations, redis: redis.asyncio.Redis, heartbeat_seconds: int
-    ) -> None:
-        self._store = store
-        self._observations = observations
-        self._redis = redis
-        self._grace = heartbeat_seconds * 1.5
-        self._missing_since: dict[str, float] = {}
-
-    async def run(self) -> None:
-        """Sweep for ever."""
-        while True:
-            await self.sweep()
-            await asyncio.sleep(self.INTERVAL_SECONDS)
-
-    async def sweep(self) -> None:
-        """One sweep. A lease must be missing for longer than a heartbeat, since a wiped Redis is told again by the next."""
-        for cluster in await self._store.clusters.find_all(scope="-", agent_state="AGENT_STATE_ONLINE"):
-            if await self._redis.exists(lease_key(cluster.id)):
-                self._missing_since.pop(cluster.id, None)
-                continue
-            since = self._missing_since.setdefault(cluster.id, time.monotonic())
-            if time.monotonic() - since >= self._grace:
-                await self._offline(cluster)
-                del self._missing_since[cluster.id]
-
-    async def _offline(self, cluster: ClusterDocument) -> None:
-        time_ = clusters.now()
-
-        def mutate(found: ClusterDocument) -> ClusterDocument | None:
-            if found.epoch != cluster.epoch or found.agent_state != "AGENT_STATE_ONLINE":
-                return None
-            return found.model_copy(update={"agent_state": "AGENT_STATE_OFFLINE", "agent_state_time": time_})
-
-        await self._store.clusters.change(cluster.id, mutate)
-        await self._observations.refresh(cluster.id)
-        log.warning("agent.offline", cluster=cluster.id)

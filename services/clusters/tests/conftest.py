@@ -9,6 +9,7 @@ from cloudly_clusters.observations import Observations
 from cloudly_clusters.store import ClustersStore
 from cloudly_clusters.streams import Streams
 from cloudly_clusters.workloads import Workloads
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.hints import Hints
 
 
@@ -59,6 +60,7 @@ class House:
         self.store = ClustersStore(database)
         self.hints = Hints(redis)
         self.redis = redis
+        self.journal = Journal(database, redis, "clusters")
         self.clusters = Clusters(self.store, self.hints, self.auth)
         self.workloads = Workloads(self.store, self.hints, self.registry, "localhost:8080", 5)
         self.observations = Observations(self.store)
@@ -74,6 +76,7 @@ class House:
             self.hints,
             self.auth,
             logins,
+            self.journal,
             heartbeat_seconds=1,
             lease_seconds=3,
         )

@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
+from cloudly.auth.v1 import audit_pb2
 from cloudly.clusters.v1 import deployment_pb2
 from cloudly.coreflow.v1 import coreflow_pb2
 from cloudly_clusters.clusters import to_message
-from cloudly_clusters.streams import OfflineSweep, lease_key
+from cloudly_clusters.offline import OfflineSweep
+from cloudly_clusters.streams import lease_key
 from cloudly_kit.errors import AgentConflict, FailedPrecondition, NotFound
+from cloudly_kit.identity import Caller, Identity, set_caller
 
 DIGEST = "sha256:" + "1" * 64
 
@@ -196,10 +199,35 @@ async def test_an_agent_of_a_deleted_cluster_or_another_protocol_is_refused(hous
         await house.streams.open(cluster.id, hello())
 
 
+async def test_what_an_agents_words_change_is_in_the_audit_log(house, hello):
+    cluster = await house.cluster()
+    identity = Identity(id="m1", name="harbour", type="machine", roles=("cluster",), cluster_id=cluster.id)
+    set_caller(Caller(identity, remote_address="192.0.2.7:4040"))
+    session, _ = await connected(house, cluster, hello())
+    report = coreflow_pb2.StatusReport(nodes=[coreflow_pb2.NodeStatus(id="n1", name="node-1")])
+    writing = asyncio.create_task(house.streams.write_reports(session))
+    entries: list[audit_pb2.AuditEntry] = []
+    for _ in range(2):
+        # The second says nothing new.
+        await house.streams.receive(session, say(session, status=report))
+        async with asyncio.timeout(10):
+            while not session.reports.empty() or len(entries) < 2:
+                rows = house.store.database.raw("_audit").find({"state": "done"})
+                entries = [audit_pb2.AuditEntry.FromString(row["body"]) async for row in rows]
+                await asyncio.sleep(0.01)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert sorted(entry.method for entry in entries) == ["agent.connect", "agent.report"]
+    entry = next(entry for entry in entries if entry.method == "agent.report")
+    assert (entry.actor.id, entry.actor.type, entry.actor.cluster_id) == ("m1", "machine", cluster.id)
+    assert (entry.resource.kind, entry.resource.id, entry.remote_address) == ("cluster", cluster.id, "192.0.2.7:4040")
+    assert {change.resource.kind for change in entry.changes} == {"node", "cluster"}
+
+
 async def test_an_agent_whose_lease_runs_out_is_offline_and_one_after_a_wiped_redis_is_not(house, hello):
     cluster = await house.cluster()
     session, _ = await connected(house, cluster, hello())
-    sweep = OfflineSweep(house.store, house.observations, house.redis, heartbeat_seconds=0)
+    sweep = OfflineSweep(house.store, house.observations, house.redis, house.journal, heartbeat_seconds=0)
     await house.redis.flushall()
     await house.streams.receive(session, say(session, heartbeat=coreflow_pb2.Heartbeat()))
     await sweep.sweep()

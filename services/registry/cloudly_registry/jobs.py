@@ -31,6 +31,7 @@ class Work:
     description="Removes uploads that nobody went on with, and objects and rows that nothing refers to.",
     category="maintenance",
     schedule="17 * * * *",
+    always_audited=True,
 )
 async def upload_cleanup(run: Run, work: Work) -> dict[str, Any]:
     """Give space back."""
@@ -47,6 +48,7 @@ async def upload_cleanup(run: Run, work: Work) -> dict[str, Any]:
     description="Applies rules of retention and collects what nothing needs. Parameter dryRun: only report.",
     category="maintenance",
     schedule="37 * * * *",
+    always_audited=True,
 )
 async def collect_garbage(run: Run, work: Work) -> dict[str, Any]:
     """Collect; the report is the execution's result."""

@@ -94,6 +94,7 @@ async def serve(settings: Settings) -> None:
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
             tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),
+            journal=runtime.journal,
             public_origin=settings.public_origin,
             registry_host=settings.registry_host,
             deletes=settings.deletes,

@@ -65,7 +65,10 @@ class Access:
     """(type, name, action)"""
     refused: frozenset[tuple[str, str, str]] = field(default_factory=frozenset)
     """What was asked for and not granted: a new token would not help."""
-
+    type: str = ""
+    """human, machine or service."""
+    roles: tuple[str, ...] = ()
+    session_id: str = ""
     pulls_anywhere: bool = False
     """Whether no repository is closed to the bearer's pulls, whatever this token is for."""
 
@@ -105,6 +108,9 @@ class AccessTokens:
             "iss": self._issuer,
             "sub": identity.id,
             "name": identity.name,
+            "type": identity.type,
+            "roles": identity.roles,
+            "sid": identity.session_id,
             "aud": AUDIENCE,
             "iat": now,
             "nbf": now - _CLOCK_SKEW_SECONDS,
@@ -140,6 +146,9 @@ class AccessTokens:
             claims["name"],
             _entries(claims["access"]),
             _entries(claims["refused"]),
+            claims.get("type", ""),
+            tuple(claims.get("roles", ())),
+            claims.get("sid", ""),
             pulls_anywhere=claims.get("pulls_anywhere", False),
         )
         if len(self._verified) >= _REMEMBERED:

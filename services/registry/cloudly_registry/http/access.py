@@ -14,14 +14,33 @@ def authorised(request: web.Request, parts: Parts, *needed: Scope) -> Access:
         Unauthorized: no token, an invalid one, or one for something else; with a challenge (RFC 6750 §3).
         Denied: the bearer asked for this and may not do it.
     """
+    access = bearer(request, parts, *needed)
+    check(parts, access, *needed)
+    return access
+
+
+def bearer(request: web.Request, parts: Parts, *needed: Scope) -> Access:
+    """Whose the request's token is.
+
+    Raises:
+        Unauthorized: no token, or an invalid one; with a challenge for what is needed.
+    """
     header = request.headers.get("Authorization", "")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized("authentication required", challenge=challenge(parts, needed))
     try:
-        access = parts.tokens.verify(token.strip())
+        return parts.tokens.verify(token.strip())
     except Unauthorized as error:
         raise Unauthorized(error.message, challenge=challenge(parts, needed, "invalid_token")) from error
+
+
+def check(parts: Parts, access: Access, *needed: Scope) -> None:
+    """Whether a token grants what is needed.
+
+    Raises:
+        Unauthorized, Denied: as `authorised`.
+    """
     for scope in needed:
         for action in scope.actions:
             if access.allows(scope.type, scope.name, action):
@@ -31,7 +50,6 @@ def authorised(request: web.Request, parts: Parts, *needed: Scope) -> Access:
             raise Unauthorized(
                 "the token is for something else", challenge=challenge(parts, needed, "insufficient_scope")
             )
-    return access
 
 
 def challenge(parts: Parts, needed: tuple[Scope, ...] = (), error: str = "") -> str:

@@ -9,6 +9,7 @@ from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.routes import Call
 from cloudly_registry.http.sending import matches, send
 from cloudly_registry.references import checked_digest
+from cloudly_registry.tokens import Access
 
 
 async def get(call: Call) -> web.StreamResponse:
@@ -22,9 +23,8 @@ async def get(call: Call) -> web.StreamResponse:
         return await _send(call, await call.parts.blobs.moved(link))
 
 
-async def delete(call: Call) -> web.Response:
+async def delete(call: Call, access: Access) -> web.Response:
     """end-10: take a blob out of the repository."""
-    access = authorised(call.request, call.parts, repository(call.name, "delete"))
     if not call.parts.deletes:
         raise Unsupported("deleting is switched off")
     digest = checked_digest(call.reference)

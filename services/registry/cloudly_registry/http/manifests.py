@@ -18,6 +18,7 @@ from cloudly_registry.http.routes import Call
 from cloudly_registry.http.sending import matches
 from cloudly_registry.manifest_format import MAX_MANIFEST_BYTES
 from cloudly_registry.references import checked_reference, checked_tag, is_digest
+from cloudly_registry.tokens import Access
 
 _TAGS_AT_ONCE = 100
 
@@ -46,9 +47,8 @@ async def get(call: Call) -> web.Response:
     return web.Response(body=stored.body, headers=headers)
 
 
-async def put(call: Call) -> web.Response:
+async def put(call: Call, access: Access) -> web.Response:
     """end-7: push a manifest."""
-    access = authorised(call.request, call.parts, repository(call.name, "pull", "push"))
     reference = checked_reference(call.reference)
     tags = list(dict.fromkeys(checked_tag(tag) for tag in call.request.query.getall("tag", [])))
     if len(tags) > _TAGS_AT_ONCE:
@@ -78,9 +78,8 @@ async def put(call: Call) -> web.Response:
     return response
 
 
-async def delete(call: Call) -> web.Response:
+async def delete(call: Call, access: Access) -> web.Response:
     """end-9: delete a tag, or a manifest with its tags."""
-    access = authorised(call.request, call.parts, repository(call.name, "delete"))
     if not call.parts.deletes:
         raise Unsupported("deleting is switched off")
     reference = checked_reference(call.reference)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.objects import ObjectStore
 
 from cloudly_registry.blobs import Blobs
@@ -25,6 +26,7 @@ class Parts:
     objects: ObjectStore
     logins: Logins
     tokens: AccessTokens
+    journal: Journal
     public_origin: str
     registry_host: str
     deletes: bool

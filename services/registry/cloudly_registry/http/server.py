@@ -8,6 +8,7 @@ from aiohttp import web
 
 from cloudly_registry.http import blobs, listings, manifests, token, uploads
 from cloudly_registry.http.access import authorised
+from cloudly_registry.http.auditing import Audited
 from cloudly_registry.http.body import no_expectation
 from cloudly_registry.http.errors import errors_as_oci
 from cloudly_registry.http.objects import serve_objects
@@ -39,13 +40,18 @@ ROUTES = (
         PUT=uploads.finish,
         DELETE=uploads.cancel,
     ),
-    Route.of("/v2/<name>/blobs/<reference>", GET=blobs.get, HEAD=blobs.get, DELETE=blobs.delete),
+    Route.of(
+        "/v2/<name>/blobs/<reference>",
+        GET=blobs.get,
+        HEAD=blobs.get,
+        DELETE=Audited("DeleteBlob", "blob", ("delete",), blobs.delete),
+    ),
     Route.of(
         "/v2/<name>/manifests/<reference>",
         GET=manifests.get,
         HEAD=manifests.get,
-        PUT=manifests.put,
-        DELETE=manifests.delete,
+        PUT=Audited("PutManifest", "manifest", ("pull", "push"), manifests.put),
+        DELETE=Audited("DeleteManifest", "manifest", ("delete",), manifests.delete),
     ),
     Route.of("/v2/<name>/tags/list", GET=listings.tags),
     Route.of("/v2/<name>/referrers/<reference>", GET=listings.referrers),
