@@ -58,6 +58,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path, s3_stores: dict
             yield first, second
         return
     store, other = s3_stores[request.param]
+    async for begun in store.uploads(""):
+        async with store.open_upload(begun.key) as upload:
+            await upload.discard()
     async for leftover in store.list(""):
         await store.delete(leftover.key)
     yield store, other

@@ -1,7 +1,7 @@
 """Objects in an S3 bucket. Imported only where S3 is configured: the client library is heavy."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,11 +100,10 @@ class S3Store:
 
     async def uploads(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """See ObjectStore."""
-        async for found in self.list(prefix):
-            if found.key == marker_of(found.key.rpartition("/")[0]):
-                key = found.key.rpartition("/")[0]
-                newest = max([segment.modified async for segment in self.list(key + "/")], default=found.modified)
-                yield ObjectStat(key, 0, newest)
+        for marker in await self.listed(marker_of(prefix)):
+            key = marker.key.removeprefix(marker_of(""))
+            segments = await self.listed(key + "/")
+            yield ObjectStat(key, 0, max(found.modified for found in (marker, *segments)))
 
     async def sweep(self, before: datetime) -> int:
         """See ObjectStore: parts are in no list of objects, but cost as much."""
@@ -159,6 +158,15 @@ class S3Store:
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """See ObjectStore."""
+        async for found in self._pages(prefix):
+            if not found.key.startswith("."):
+                yield found
+
+    async def listed(self, prefix: str) -> Sequence[ObjectStat]:
+        """All objects whose keys begin with `prefix`, where they are few; also those that no store but this knows."""
+        return [found async for found in self._pages(prefix)]
+
+    async def _pages(self, prefix: str) -> AsyncIterator[ObjectStat]:
         token: dict[str, str] = {}
         while True:
             page = await self.call("list_objects_v2", Prefix=prefix, MaxKeys=1000, **token)

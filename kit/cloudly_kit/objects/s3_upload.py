@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloudly_kit.errors import NotFound
 from cloudly_kit.ids import new_id
 from cloudly_kit.objects.store import Hasher, ObjectStat
 
@@ -92,7 +91,7 @@ class PartWriter:
 class S3Upload:
     """See Upload. Objects in S3 cannot grow, so each request that appends writes a segment of its own:
 
-    <key>/begun                             while it is under way
+    .uploads/<key>                          empty; says that it is under way
     <key>/<offset, 16 hex digits>-<random>
 
     A segment appears whole and is never written again, so what one replica has hashed no other can change. Mostly one
@@ -112,10 +111,8 @@ class S3Upload:
     async def found(cls, store: "S3Store", key: str) -> "S3Upload":
         """The upload as the bucket holds it: from offset 0 on, of rivals at one offset the longest. Raises NotFound."""
         best: dict[int, ObjectStat] = {}
-        written = {segment.key: segment async for segment in store.list(key + "/")}
-        if written.pop(marker_of(key), None) is None:
-            raise NotFound("upload", key)
-        for segment in written.values():
+        written, _ = await asyncio.gather(store.listed(key + "/"), store.call("head_object", Key=marker_of(key)))
+        for segment in written:
             offset = int(segment.key[len(key) + 1 :].partition("-")[0], 16)
             known = best.get(offset)
             if known is None or (segment.size, segment.key) > (known.size, known.key):
@@ -125,7 +122,7 @@ class S3Upload:
         while (step := best.get(offset)) is not None and step.size:
             chain.append(step)
             offset += step.size
-        return cls(store, key, chain, set(written))
+        return cls(store, key, chain, {segment.key for segment in written})
 
     @property
     def version(self) -> str:
@@ -173,7 +170,7 @@ class S3Upload:
         """See Upload. Parts of a write under way are left to its own end, or to `ObjectStore.sweep`."""
         for key in self._written - {keep}:
             await self._store.delete(key)
-        await self._store.delete(marker_of(self.key))
+        await self._store.call("delete_object", Key=marker_of(self.key))
 
     def _segment_key(self, offset: int) -> str:
         key = f"{self.key}/{offset:016x}-{new_id()}"
@@ -182,8 +179,8 @@ class S3Upload:
 
 
 def marker_of(key: str) -> str:
-    """The empty object that says that there is an upload."""
-    return f"{key}/begun"
+    """The empty object that says that there is an upload. No object's key starts with a dot."""
+    return f".uploads/{key}"
 
 
 def _hash(pieces: Sequence[bytes], hasher: Hasher) -> None:

@@ -72,6 +72,7 @@ class BlobRecords:
 
     async def _commit(self, batch: Iterable[_Finished], session: Session) -> list[Blob | Exception]:
         blobs = await self._store.blobs({finished.digest for finished in batch}, session)
+        known_before = set(blobs)
         outcomes: list[Blob | Exception] = []
         links: dict[tuple[str, str], Blob] = {}
         for finished in batch:
@@ -89,7 +90,8 @@ class BlobRecords:
             links[finished.image_id, finished.digest] = known
             outcomes.append(known)
         used = {blob.id: blob for blob in links.values()}
-        await self._store.write_blobs(used.values(), [(image, blob) for (image, _), blob in links.items()], session)
+        rows = [(image_id, blob) for (image_id, _), blob in links.items()]
+        await self._store.write_blobs(used.values(), known_before, rows, session)
         crashpoint("registry.blob.before_commit")
         return outcomes
 

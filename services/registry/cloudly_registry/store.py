@@ -13,7 +13,7 @@
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
@@ -136,12 +136,14 @@ class RegistryStore:
     async def blobs(self, digests: Iterable[str], session: Session) -> dict[str, Blob]:
         """Those of these blobs that are known, by digest."""
         rows = self.database.raw("blobs").find({"_id": {"$in": list(digests)}}, session=session.raw)
-        return {raw["_id"]: Blob.model_validate(raw) async for raw in rows}
+        return {raw["_id"]: Blob.model_validate(raw) for raw in await rows.to_list(None)}
 
-    async def write_blobs(self, blobs: Iterable[Blob], links: Iterable[tuple[str, Blob]], session: Session) -> None:
-        """Store blobs and their links into images, given as (image id, blob), in few round trips."""
-        touched = [blob.model_copy(update={"touch": new_etag()}) for blob in blobs]
-        await write_rows(self.database.raw("blobs"), [b.model_dump(by_alias=True) for b in touched], session)
+    async def write_blobs(
+        self, blobs: Iterable[Blob], known: Container[str], links: Iterable[tuple[str, Blob]], session: Session
+    ) -> None:
+        """Store blobs, of which those are `known`, and their links into images, given as (image id, blob), in few trips."""
+        touched = [blob.model_copy(update={"touch": new_etag()}).model_dump(by_alias=True) for blob in blobs]
+        await write_rows(self.database.raw("blobs"), touched, session, known=known)
         rows = [_link(image_id, blob).model_dump(by_alias=True) for image_id, blob in links]
         await write_rows(self.database.raw("links"), rows, session)
 
@@ -277,7 +279,7 @@ class RegistryStore:
     async def tags_by_id(self, ids: Iterable[str]) -> dict[str, TagRow]:
         """Those of these tags (`<image>/<tag>`) that there are."""
         rows = self.database.raw("tags").find({"_id": {"$in": list(ids)}})
-        return {raw["_id"]: TagRow.model_validate(raw) async for raw in rows}
+        return {raw["_id"]: TagRow.model_validate(raw) for raw in await rows.to_list(None)}
 
     async def tags_after(self, image_id: str, last: str, limit: int) -> list[str]:
         """Tags in ASCII order."""

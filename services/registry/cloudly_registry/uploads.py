@@ -85,6 +85,10 @@ class Uploads:
             raise UploadUnknown(upload_id)
         return BlobUpload(image_id, upload_id)
 
+    async def count(self) -> int:
+        """How many uploads are under way, in all repositories."""
+        return sum([1 async for _ in self._objects.uploads(PREFIX)])
+
     async def offset(self, upload: BlobUpload) -> int:
         """How many bytes it holds."""
         async with self._opened(upload) as stored:

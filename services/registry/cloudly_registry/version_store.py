@@ -31,7 +31,6 @@ class Usage:
     blobs: int
     blob_bytes: int
     quarantined: int
-    uploads: int
 
 
 class VersionStore:
@@ -119,10 +118,5 @@ class VersionStore:
             image_bytes,
             blobs,
             blob_bytes,
-            await self._count("quarantine"),
-            await self._count("uploads"),
+            sum([1 async for _ in self._database.raw("quarantine").find({}, {"_id": 1})]),
         )
-
-    async def _count(self, collection: str) -> int:
-        query = {"scope": "-", "live": True} if collection == "uploads" else {}
-        return sum([1 async for _ in self._database.raw(collection).find(query, {"_id": 1})])

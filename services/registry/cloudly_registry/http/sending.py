@@ -1,13 +1,25 @@
 """Sending an object: as a file where the store has one, by redirect where clients can reach the store, else as a stream."""
 
+import asyncio
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
 from aiohttp import web
-from cloudly_kit.errors import NotFound
+from cloudly_kit.errors import DomainError, NotFound
 from cloudly_kit.objects import ObjectStore
 
 from cloudly_registry.http import metrics
+from cloudly_registry.http.sendfile import send_file
+
+log = structlog.get_logger()
 
 REDIRECT_SECONDS = 20 * 60
-_FILE_CHUNK = 256 << 10
+_SMALL = 64 << 10
+"""What is no larger is read and sent together with the head of the answer."""
 
 
 async def send(
@@ -20,11 +32,7 @@ async def send(
     """
     path = store.local_path(key)
     if path is not None:
-        if not path.is_file():
-            raise NotFound("object", key)
-        if request.method == "GET":
-            metrics.BYTES_OUT.inc(size)
-        return web.FileResponse(path, chunk_size=_FILE_CHUNK, headers=headers)
+        return await _send_file(request, path, key, headers)
     if redirect and request.method == "GET":
         url = await store.presigned_get(key, REDIRECT_SECONDS)
         if url is not None:
@@ -42,29 +50,104 @@ def matches(request: web.Request, digest: str) -> bool:
 async def _stream(
     request: web.Request, store: ObjectStore, key: str, size: int, headers: dict[str, str]
 ) -> web.StreamResponse:
-    try:
-        start, end = _range(request, size)
-    except ValueError:
-        return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
-    partial = (start, end) != (0, size) or "Range" in request.headers
-    response = web.StreamResponse(status=206 if partial else 200, headers=headers)
-    response.headers["Accept-Ranges"] = "bytes"
-    response.content_length = end - start
-    if partial:
-        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    asked = _asked(request, size, headers)
+    if asked is None:
+        return _nothing_there(size)
+    response, start, end = asked
     if request.method == "HEAD":
         await response.prepare(request)
         return response
     body = store.get(key, start, end)
     first = await anext(body, b"")  # a missing object is told before the head of the answer is sent
     await response.prepare(request)
-    if first:
-        await response.write(first)
-    async for piece in body:
-        await response.write(piece)
-    await response.write_eof()
-    metrics.BYTES_OUT.inc(end - start)
+    with _breaking_off(request, key):
+        if first:
+            await response.write(first)
+        async for piece in body:
+            await response.write(piece)
+        await response.write_eof()
+        metrics.BYTES_OUT.inc(end - start)
     return response
+
+
+async def _send_file(request: web.Request, path: Path, key: str, headers: dict[str, str]) -> web.StreamResponse:
+    try:
+        fd, size = await asyncio.to_thread(_open, path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound("object", key) from None
+    try:
+        asked = _asked(request, size, headers)
+        if asked is None:
+            return _nothing_there(size)
+        response, start, end = asked
+        if request.method == "HEAD":
+            await response.prepare(request)
+            return response
+        if end - start <= _SMALL:
+            response = web.Response(
+                status=response.status, headers=response.headers, body=os.pread(fd, end - start, start)
+            )
+        await response.prepare(request)
+        with _breaking_off(request, key):
+            if end - start > _SMALL:
+                await send_file(await _flushed(request), fd, start, end)
+            await response.write_eof()
+            metrics.BYTES_OUT.inc(end - start)
+        return response
+    finally:
+        os.close(fd)
+
+
+def _open(path: Path) -> tuple[int, int]:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        raise FileNotFoundError(path)
+    return fd, found.st_size
+
+
+async def _flushed(request: web.Request) -> asyncio.Transport:
+    """The connection, once the head of the answer, and whatever was before it, has left for the socket."""
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client is gone")
+    transport.set_write_buffer_limits(high=0)
+    request.writer.send_headers()
+    await request.writer.drain()
+    transport.set_write_buffer_limits()
+    return transport
+
+
+@contextmanager
+def _breaking_off(request: web.Request, key: str) -> Iterator[None]:
+    """What fails behind the head of an answer can only be told by the end of the connection."""
+    try:
+        yield
+    except (DomainError, ConnectionError, EOFError) as error:
+        log.warning("registry.pull_broke_off", object=key, error=repr(error))
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer broke off") from error
+
+
+def _asked(request: web.Request, size: int, headers: dict[str, str]) -> tuple[web.StreamResponse, int, int] | None:
+    """The head of the answer and the bytes it is for; None where the range holds none."""
+    try:
+        start, end = _range(request, size)
+    except ValueError:
+        return None
+    partial = (start, end) != (0, size) or "Range" in request.headers
+    response = web.StreamResponse(status=206 if partial else 200, headers=headers)
+    response.headers["Accept-Ranges"] = "bytes"
+    response.content_length = end - start
+    if partial:
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return response, start, end
+
+
+def _nothing_there(size: int) -> web.Response:
+    return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
 
 
 def _range(request: web.Request, size: int) -> tuple[int, int]:

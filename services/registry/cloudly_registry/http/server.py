@@ -95,6 +95,3 @@ async def serving(parts: Parts, listen: str) -> AsyncIterator[web.AppRunner]:
 async def _version(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     response.headers.pop("Server", None)
-    if isinstance(response, web.FileResponse) and (digest := response.headers.get("Docker-Content-Digest")):
-        # aiohttp tells time and size of the file, which differ between replicas.
-        response.headers["ETag"] = f'"{digest}"'

@@ -15,6 +15,7 @@ from cloudly_registry.image_versions import ImageVersion, ImageVersions, Part, R
 from cloudly_registry.manifest_format import Descriptor
 from cloudly_registry.servicers.images import retention_rules
 from cloudly_registry.store import RegistryStore
+from cloudly_registry.uploads import Uploads
 
 _OUTDATED_SHOWN = 500
 
@@ -22,9 +23,10 @@ _OUTDATED_SHOWN = 500
 class ImageVersionServicer(image_version_pb2_grpc.ImageVersionServiceServicer):
     """cloudly.registry.v1.ImageVersionService."""
 
-    def __init__(self, store: RegistryStore, versions: ImageVersions, registry_host: str) -> None:
+    def __init__(self, store: RegistryStore, versions: ImageVersions, uploads: Uploads, registry_host: str) -> None:
         self._store = store
         self._versions = versions
+        self._uploads = uploads
         self._registry_host = registry_host
 
     async def ListImageVersions(
@@ -102,7 +104,7 @@ class ImageVersionServicer(image_version_pb2_grpc.ImageVersionServiceServicer):
             blob_bytes=usage.blob_bytes,
             image_bytes=usage.image_bytes,
             quarantine_count=usage.quarantined,
-            upload_count=usage.uploads,
+            upload_count=await self._uploads.count(),
         )
 
     async def _image(self, image_id: str) -> ImageDocument:
