@@ -129,9 +129,17 @@ class TokenVerifier:
             identity = await self._decode(token)
         if identity.audience not in audiences:
             raise CredentialsInvalid("the token is for another purpose")
+        await self.check_session(identity)
+        return identity
+
+    async def check_session(self, identity: Identity) -> None:
+        """Whether the session of somebody who was verified goes on; for streams, which outlive their beginning.
+
+        Raises:
+            TokenRevoked: it was ended.
+        """
         if identity.session_id and await self._is_revoked(identity.session_id):
             raise TokenRevoked
-        return identity
 
     def _remembered(self, token: str) -> Identity | None:
         # A signature costs 150 µs to check; the same token comes with every call of a session. The whole token is the

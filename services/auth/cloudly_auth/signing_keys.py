@@ -138,7 +138,7 @@ class KeyRing:
             if order and ring.order == order:
                 return None
             missing = settled_seconds - (now - ring.only(KeyState.NEXT).create_time).total_seconds()
-            if missing > 0:
+            if settled_seconds and missing > 0:
                 raise FailedPrecondition(
                     f"the keys were rotated a moment ago; not everybody knows the next one yet: "
                     f"try again in {math.ceil(missing)} s"

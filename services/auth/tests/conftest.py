@@ -11,6 +11,7 @@ import pytest
 from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc, user_pb2, user_pb2_grpc
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
+from cloudly_auth.signing_keys import RING_ID, SETTLED_SECONDS, KeyRingDocument, key_rings
 from cloudly_auth.store import AuthStore
 from cloudly_kit.ids import new_id
 from cloudly_kit.rpc_client import ServiceChannel
@@ -149,5 +150,20 @@ def age_session(store: AuthStore) -> Callable[..., Awaitable[None]]:
         await store.sessions.change(
             sid, lambda old: old.model_copy(update={name: getattr(old, name) - past for name, past in fields.items()})
         )
+
+    return age
+
+
+@pytest.fixture
+def age_next_key(store: AuthStore) -> Callable[[], Awaitable[None]]:
+    """Has the next signing key be published for long."""
+
+    async def age() -> None:
+        def aged(ring: KeyRingDocument) -> KeyRingDocument:
+            past = timedelta(seconds=SETTLED_SECONDS)
+            keys = [key.model_copy(update={"create_time": key.create_time - past}) for key in ring.keys]
+            return ring.model_copy(update={"keys": keys})
+
+        await key_rings(store.database).change(RING_ID, aged)
 
     return age

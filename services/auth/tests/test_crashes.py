@@ -9,13 +9,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cloudly.auth.v1 import audit_pb2, audit_pb2_grpc, auth_pb2, setting_pb2, setting_pb2_grpc, user_pb2
+from cloudly.auth.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    auth_pb2,
+    invitation_pb2,
+    invitation_pb2_grpc,
+    key_pb2,
+    key_pb2_grpc,
+    setting_pb2,
+    setting_pb2_grpc,
+    user_pb2,
+)
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import KeyRing, KeyState
 from cloudly_auth.tokens import LONGEST_LIFETIME
 from cloudly_kit.crypto import Envelope
-from cloudly_kit.errors import CredentialsInvalid, DomainError, TokenRevoked
+from cloudly_kit.errors import CredentialsInvalid, DomainError, FailedPrecondition, TokenRevoked
 from cloudly_kit.ids import new_id
 from cloudly_kit.testing import ServiceHarness
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -195,6 +206,64 @@ async def test_a_rotation_killed_anywhere_leaves_a_whole_ring(auth, store: Any, 
     assert (await auth.identity(token)).name == "root"
     assert (await auth.identity(await auth.admin())).name == "root"
     assert await ring.rotate() != active
+
+
+@pytest.mark.parametrize("place", ["before_write", "after_write"])
+async def test_an_ordered_rotation_whose_answer_was_lost_is_one_rotation(
+    harness: ServiceHarness, replica: Any, caller_of, age_next_key: Any, place: str
+):
+    request = key_pb2.RotateSigningKeysRequest(request_id=new_id())
+    async with dying(replica(1), f"auth.keys.rotate.{place}"):
+        there = caller_of.at(replica(1))
+        token = await there.admin()
+        (waiting,) = await kids(there, token, key_pb2.SIGNING_KEY_STATE_NEXT)
+        await age_next_key()
+        with pytest.raises(DomainError):
+            await key_pb2_grpc.KeyServiceStub(there.channel(token)).RotateSigningKeys(request)
+    async with harness.running("auth", serve, replica(2)):
+        there = caller_of.at(replica(2))
+        stub = key_pb2_grpc.KeyServiceStub(there.channel(token))
+        for _ in range(2):
+            await stub.RotateSigningKeys(request)
+            assert await kids(there, token, key_pb2.SIGNING_KEY_STATE_ACTIVE) == [waiting]
+        assert len(await kids(there, token, key_pb2.SIGNING_KEY_STATE_RETIRED)) == 1
+        assert (await there.identity(await there.admin())).name == "root"
+
+
+async def kids(auth: Any, token: str, state: int) -> list[str]:
+    stub = key_pb2_grpc.KeyServiceStub(auth.channel(token))
+    keys = (await stub.ListSigningKeys(key_pb2.ListSigningKeysRequest())).signing_keys
+    return [key.kid for key in keys if key.state == state]
+
+
+@pytest.mark.parametrize(("place", "made"), [("before_write", False), ("after_write", True)])
+async def test_a_link_whose_use_was_not_answered_is_used_up_exactly_if_the_user_is_there(
+    harness: ServiceHarness, replica: Any, caller_of, place: str, made: bool
+):
+    def accepting(link: str) -> invitation_pb2.AcceptInvitationRequest:
+        return invitation_pb2.AcceptInvitationRequest(token=link.partition("#")[2], password=PASSWORD)
+
+    async with dying(replica(1), f"auth.invitations.accept.{place}"):
+        there = caller_of.at(replica(1))
+        token = await there.admin()
+        stub = invitation_pb2_grpc.InvitationServiceStub(there.channel(token))
+        invitation = invitation_pb2.Invitation(name="ada", roles=["viewer"])
+        link = (await stub.CreateInvitation(invitation_pb2.CreateInvitationRequest(invitation=invitation))).link
+        with pytest.raises(DomainError):
+            await stub.AcceptInvitation(accepting(link))
+    async with harness.running("auth", serve, replica(2)):
+        there = caller_of.at(replica(2))
+        stub = invitation_pb2_grpc.InvitationServiceStub(there.channel(token))
+        if made:
+            with pytest.raises(FailedPrecondition, match="used already"):
+                await stub.AcceptInvitation(accepting(link))
+        else:
+            await stub.AcceptInvitation(accepting(link))
+        assert (await there.login("ada", PASSWORD)).identity.name == "ada"
+        (listed,) = (await stub.ListInvitations(invitation_pb2.ListInvitationsRequest())).invitations
+        assert listed.state == invitation_pb2.INVITATION_STATE_ACCEPTED
+        users = (await there.users(token).ListUsers(user_pb2.ListUsersRequest())).users
+        assert sorted(user.name for user in users) == ["ada", "root"]
 
 
 @pytest.mark.parametrize(("place", "written"), [("update.before_write", False), ("update.after_write", True)])

@@ -10,11 +10,11 @@ from typing import Any
 
 import jwt
 import pytest
-from cloudly.auth.v1 import auth_pb2
+from cloudly.auth.v1 import auth_pb2, key_pb2, key_pb2_grpc
 from cloudly_auth.signing_keys import RING_ID, KeyRing, KeyState
 from cloudly_auth.tokens import LONGEST_LIFETIME
 from cloudly_kit.crypto import CannotOpen, Envelope
-from cloudly_kit.errors import CredentialsInvalid, DomainError, TokenExpired
+from cloudly_kit.errors import CredentialsInvalid, DomainError, FailedPrecondition, PermissionDenied, TokenExpired
 from cloudly_kit.identity import TokenVerifier, key_from_jwk
 from cloudly_kit.store import Database
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -102,6 +102,38 @@ async def test_a_repeated_order_to_rotate_is_one_rotation(auth, ring: KeyRing):
     active = await ring.rotate(unless_since=ordered)
     assert await ring.rotate(unless_since=ordered) == active
     assert await ring.rotate() != active
+
+
+async def test_an_admin_lists_and_rotates_the_keys_once_the_next_one_is_known_to_verifiers(
+    auth, ring: KeyRing, age_next_key: Any
+):
+    token = await auth.admin()
+    stub = key_pb2_grpc.KeyServiceStub(auth.channel(token))
+
+    async def states() -> dict[str, list[str]]:
+        keys = (await stub.ListSigningKeys(key_pb2.ListSigningKeysRequest())).signing_keys
+        assert all(key.HasField("expire_time") == (key.state == key_pb2.SIGNING_KEY_STATE_RETIRED) for key in keys)
+        found: dict[str, list[str]] = {"NEXT": [], "ACTIVE": [], "RETIRED": []}
+        for key in keys:
+            found[key_pb2.SigningKeyState.Name(key.state).removeprefix("SIGNING_KEY_STATE_")].append(key.kid)
+        return found
+
+    before = await states()
+    with pytest.raises(FailedPrecondition, match="try again in"):
+        await stub.RotateSigningKeys(key_pb2.RotateSigningKeysRequest())
+    assert await states() == before
+    await age_next_key()
+    await stub.RotateSigningKeys(key_pb2.RotateSigningKeysRequest())
+    after = await states()
+    assert (after["ACTIVE"], after["RETIRED"]) == (before["NEXT"], before["ACTIVE"])
+    assert len(after["NEXT"]) == 1
+    await until(lambda: signs_with(auth, after["ACTIVE"][0]))
+    assert (await auth.identity(token)).name == "root"
+    await auth.add_user("seer", "viewer")
+    seer = key_pb2_grpc.KeyServiceStub(auth.channel((await auth.login("seer")).access_token))
+    assert (await seer.ListSigningKeys(key_pb2.ListSigningKeysRequest())).signing_keys
+    with pytest.raises(PermissionDenied, match=r"keys\.manage"):
+        await seer.RotateSigningKeys(key_pb2.RotateSigningKeysRequest())
 
 
 async def test_rotations_at_once_leave_one_active_and_one_next(auth, ring: KeyRing, store: Any):
