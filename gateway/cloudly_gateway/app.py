@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cloudly_gateway import openapi
+from cloudly_gateway import oidc, openapi
 from cloudly_gateway.config import Settings
 from cloudly_gateway.dashboard import Dashboard
 from cloudly_gateway.health import Check, Metrics, Readiness, healthz
@@ -51,6 +51,7 @@ def build(
         "/readyz": Readiness(checks),
         "/metrics": Metrics(verifier),
         "/problems/{reason}": problem_page,
+        oidc.PATH: oidc.OidcCallback(channels),
         "/api/openapi.json": openapi.Document(settings.public_origin),
         "/api/docs": openapi.docs_page,
         "/api/docs/{name}": openapi.docs_asset,

@@ -36,6 +36,8 @@ WHO_HAS = {
     "keys.read": READERS,
     "registry.pull": READERS | {"api", "cluster"},
     "registry.push": OPERATORS | {"api"},
+    "oidc-providers.read": READERS,
+    "oidc-providers.write": {"admin"},
     "settings.manage": {"admin"},
     "tasks.read": READERS | {"api"},
     "tasks.run": OPERATORS,

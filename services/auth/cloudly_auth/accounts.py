@@ -96,13 +96,17 @@ class Accounts:
             raise NotFound("session", session_id)
         await self._sessions.end(session_id)
 
-    async def sign_out(self, user_id: str, keep: str = "") -> None:
+    async def sign_out(
+        self, user_id: str, keep: str = "", *, also: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> None:
         """End all sessions of a user but the one to keep, and void the logins that are half done.
+
+        What `also` writes is written in the same transaction.
 
         Raises:
             NotFound: there is no such user.
         """
-        await self._begin_epoch(user_id, keep)
+        await self._begin_epoch(user_id, keep, also=also)
         log.info("auth.signed_out_everywhere", user=user_id, kept=keep)
 
     async def reset_factors(self, user_id: str) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from cloudly_kit.crypto import CannotOpen, Envelope, Sealed
 from cloudly_kit.errors import AlreadyExists, CredentialsInvalid, TokenExpired
@@ -23,7 +23,8 @@ _CONTEXT = "challenge"
 _NONCE_BYTES = 32
 """WebAuthn asks for 16 random bytes at least (Level 3 §13.4.3)."""
 
-Purpose = Literal["login", "passkey-login", "proof", "passkey"]
+Purpose = Literal["login", "passkey-login", "proof", "passkey", "sso-login", "sso-link"]
+C = TypeVar("C", bound="Challenge")
 
 
 class Challenge(BaseModel):
@@ -60,7 +61,11 @@ class Challenges:
         return PREFIX + ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
     def read(self, token: str, *purposes: Purpose) -> Challenge:
-        """The challenge of a token.
+        """The challenge of a token; raises as `read_as`."""
+        return self.read_as(Challenge, token, *purposes)
+
+    def read_as(self, kind: type[C], token: str, *purposes: Purpose) -> C:
+        """The challenge of a token that carries more than others do.
 
         Raises:
             CredentialsInvalid: it is none of ours, or for another purpose.
@@ -69,13 +74,13 @@ class Challenges:
         try:
             key_id, wrapped, ciphertext = (_decoded(part) for part in token.removeprefix(PREFIX).split("."))
             sealed = Sealed(master_key_id=key_id.decode(), wrapped_key=wrapped, ciphertext=ciphertext)
-            challenge = Challenge.model_validate_json(self._envelope.open(sealed, _CONTEXT))
+            challenge = kind.model_validate_json(self._envelope.open(sealed, _CONTEXT))
         except (ValueError, binascii.Error, CannotOpen, ValidationError) as error:
             raise CredentialsInvalid("this is no challenge of ours: start again") from error
         if challenge.purpose not in purposes:
             raise CredentialsInvalid("the challenge is for another purpose: start again")
         if challenge.expire_time <= datetime.now(UTC):
-            raise TokenExpired("the challenge's five minutes are over: start again")
+            raise TokenExpired("this took too long: start again")
         return challenge
 
     async def spend(self, challenge: Challenge, transaction: Transaction) -> None:

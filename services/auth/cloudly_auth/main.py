@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
+import aiohttp
 from cloudly.auth.v1.access_pb2_grpc import add_AccessServiceServicer_to_server
 from cloudly.auth.v1.api_token_pb2_grpc import add_ApiTokenServiceServicer_to_server
 from cloudly.auth.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
@@ -11,8 +12,10 @@ from cloudly.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from cloudly.auth.v1.factor_pb2_grpc import add_FactorServiceServicer_to_server
 from cloudly.auth.v1.invitation_pb2_grpc import add_InvitationServiceServicer_to_server
 from cloudly.auth.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
+from cloudly.auth.v1.oidc_provider_pb2_grpc import add_OidcProviderServiceServicer_to_server
 from cloudly.auth.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
 from cloudly.auth.v1.setting_pb2_grpc import add_SettingServiceServicer_to_server
+from cloudly.auth.v1.sso_pb2_grpc import add_SsoServiceServicer_to_server
 from cloudly.auth.v1.user_pb2_grpc import add_UserServiceServicer_to_server
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.identity import PublicKeys
@@ -43,6 +46,12 @@ from cloudly_auth.logins import Logins
 from cloudly_auth.machines import Machines
 from cloudly_auth.mail import Mail
 from cloudly_auth.master_keys import HOLDERS, MasterKeyOrders, MasterKeyRotation
+from cloudly_auth.oidc.flows import Flows
+from cloudly_auth.oidc.http import ProviderHttp
+from cloudly_auth.oidc.people import People
+from cloudly_auth.oidc.protocol import RelyingParty as OidcRelyingParty
+from cloudly_auth.oidc.providers import OidcProviders
+from cloudly_auth.oidc.store import OidcStore
 from cloudly_auth.passkeys import RelyingParty
 from cloudly_auth.passwords import Passwords
 from cloudly_auth.peers import HolderPeer
@@ -57,8 +66,10 @@ from cloudly_auth.servicers import (
     FactorServicer,
     InvitationServicer,
     KeyServicer,
+    OidcProviderServicer,
     SessionServicer,
     SettingServicer,
+    SsoServicer,
     UserServicer,
 )
 from cloudly_auth.servicers.access import AccessServicer
@@ -83,7 +94,11 @@ async def serve(settings: Settings) -> None:
     async def own_revocations(sid: str) -> bool:
         return await revocations.is_revoked(sid)
 
-    async with Runtime("auth", settings, fetch_keys=own_keys, is_revoked=own_revocations) as runtime:
+    async with (
+        # Proxies of the environment are used: identity providers may be beyond one.
+        aiohttp.ClientSession(trust_env=True) as http,
+        Runtime("auth", settings, fetch_keys=own_keys, is_revoked=own_revocations) as runtime,
+    ):
         envelope = await runtime.envelope()
         keys, store, tokens, revocations, sessions = await _foundations(runtime, settings, envelope)
         passwords = Passwords(settings.password_threads)
@@ -148,6 +163,30 @@ async def serve(settings: Settings) -> None:
             add_KeyServiceServicer_to_server, KeyServicer(keys, rotation, MasterKeyOrders(rotation, executions))
         )
         serve_sealed_values(runtime, SealedValues(envelope, sealed(runtime.database)))
+        oidc_store, oidc_party = OidcStore(runtime.database), OidcRelyingParty(ProviderHttp(http))
+        await oidc_store.ensure()
+        providers = OidcProviders(oidc_store, envelope, oidc_party, settings.public_origin)
+        people = People(store, users, accounts)
+        flows = Flows(
+            oidc_store,
+            providers=providers,
+            relying_party=oidc_party,
+            people=people,
+            challenges=challenges,
+            second_step=second_step,
+            attempts=attempts,
+            public_origin=settings.public_origin,
+        )
+        sso = SsoServicer(
+            flows=flows,
+            providers=providers,
+            people=people,
+            accounts=accounts,
+            second_step=second_step,
+            passkeys_possible=relying_party.possible,
+        )
+        runtime.serve(add_OidcProviderServiceServicer_to_server, OidcProviderServicer(providers))
+        runtime.serve(add_SsoServiceServicer_to_server, sso)
         chain, audit = await _audit(runtime, keys)
         runtime.serve(add_AuditServiceServicer_to_server, AuditServicer(audit))
         runtime.background("audit-chain", chain.run)

@@ -19,7 +19,7 @@ from cloudly_kit.errors import (
     SecondFactorMissing,
     SecondFactorNeeded,
 )
-from cloudly_kit.identity import LEGACY_AUDIENCE
+from cloudly_kit.identity import AUDIENCE, LEGACY_AUDIENCE
 from cloudly_kit.store import Session as Transaction
 
 from cloudly_auth import recovery_codes, totp
@@ -116,6 +116,14 @@ class SecondStep:
             *(["recovery_code"] if factors.recovery_hashes else []),
         ]
         return Asked(self._challenges.token(challenge), tuple(kinds), options, challenge.expire_time)
+
+    async def after_provider(self, user: User, client: Client, *, vouched: bool) -> Granted | Asked:
+        """The same for a user whom an identity provider has identified; one that vouches for a second factor stands in for
+        it.
+        """
+        if vouched:
+            return await self._sessions.start(user, AUDIENCE, client.address, client.user_agent, vouched=True)
+        return await self.after_password(user, AUDIENCE, client)
 
     async def refuse_without_second_step(self, user: User) -> None:
         """For ways of logging in that have a name and a password only.

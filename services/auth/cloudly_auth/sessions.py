@@ -73,8 +73,12 @@ class Sessions:
         self._followers: list[Callable[[Ending], Awaitable[None]]] = []
         self._must_enrol = must_enrol
 
-    async def start(self, user: User, audience: str, remote_address: str, user_agent: str = "") -> Granted:
+    async def start(
+        self, user: User, audience: str, remote_address: str, user_agent: str = "", *, vouched: bool = False
+    ) -> Granted:
         """A session for a user who has just proved who they are, whichever way.
+
+        `vouched` says that an identity provider has seen a second factor, so that none has to be enrolled here.
 
         Raises:
             CredentialsInvalid: the user was disabled, deleted or given a new password in this very moment.
@@ -90,6 +94,7 @@ class Sessions:
                 epoch=user.session_epoch,
                 remote_address=remote_address,
                 user_agent=user_agent,
+                vouched=vouched,
                 family_hash=hash_secret(family) if renewable else "",
                 current_hash=hash_secret(secret) if renewable else "",
                 rotate_time=now,
@@ -205,7 +210,7 @@ class Sessions:
             roles=tuple(user.roles),
             session_id=session.id,
             audience=session.audience,
-            must_enrol=await self._must_enrol(user),
+            must_enrol=not session.vouched and await self._must_enrol(user),
         )
         access_token, identity = await self._tokens.sign(identity, not_after=session.last_time)
         return Granted(identity, access_token, refresh_token)

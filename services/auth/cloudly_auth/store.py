@@ -10,6 +10,7 @@ api_tokens          see api_token_store.py
 guards              what concurrent writers meet at    scope "-"
 key_rings           see signing_keys.py
 factors, …          see factor_store.py
+oidc_links          see oidc/store.py
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from cloudly_kit.store import Session as Transaction
 from cloudly_auth import api_token_store
 from cloudly_auth.factor_store import Factors, factor_policies, factors, spent_challenges
 from cloudly_auth.names import folded
+from cloudly_auth.oidc.store import links as oidc_links
 
 ROOT = "-"
 ADMINS_GUARD = "admins"
@@ -54,6 +56,8 @@ class Session(Document):
     remote_address: str = ""
     """Where it was last used from."""
     user_agent: str = ""
+    vouched: bool = False
+    """Whether an identity provider vouches for a second factor."""
     family_hash: str = ""
     current_hash: str = ""
     previous_hash: str = ""
@@ -156,6 +160,7 @@ class AuthStore:
         self.factors = factors(database)
         self.spent_challenges = spent_challenges(database)
         self.factor_policies = factor_policies(database)
+        self.oidc_links = oidc_links(database)
 
     async def ensure(self) -> None:
         """Make the collections and their indexes."""
@@ -171,6 +176,7 @@ class AuthStore:
             self.factors.ensure(),
             self.spent_challenges.ensure(),
             self.factor_policies.ensure(),
+            self.oidc_links.ensure(),
         )
 
     async def admins(self, transaction: Transaction | None = None) -> list[User]:

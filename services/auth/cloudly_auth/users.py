@@ -36,6 +36,8 @@ class NewUser:
     type: str = "human"
     disabled: bool = False
     password: str = ""
+    logs_in_elsewhere: bool = False
+    """By an identity provider: a person without a password."""
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -167,6 +169,8 @@ class Users:
             await self._store.users.delete(id, etag=etag, session=transaction)
             if await self._store.factors.find(id, session=transaction) is not None:
                 await self._store.factors.delete(id, session=transaction)
+            for link in await self._store.oidc_links.find_all(scope=id, session=transaction):
+                await self._store.oidc_links.delete(link.id, session=transaction)
             return ending
 
         async with self._in_line:
@@ -255,7 +259,7 @@ def _check(wanted: NewUser) -> None:
     if wanted.type == "machine":
         if wanted.password:
             violations.append(("user.password", "a machine has none: it uses tokens"))
-    elif problem := weakness(wanted.password, wanted.name):
+    elif not (wanted.logs_in_elsewhere and not wanted.password) and (problem := weakness(wanted.password, wanted.name)):
         violations.append(("user.password", problem if wanted.password else "is required for a person"))
     if violations:
         raise InvalidArgument.of(*violations)

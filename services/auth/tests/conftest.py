@@ -8,17 +8,30 @@ from typing import Any
 
 import jwt
 import pytest
-from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc, user_pb2, user_pb2_grpc
+from cloudly.auth.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
+    oidc_provider_pb2,
+    oidc_provider_pb2_grpc,
+    sso_pb2,
+    sso_pb2_grpc,
+    user_pb2,
+    user_pb2_grpc,
+)
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_auth.signing_keys import RING_ID, SETTLED_SECONDS, KeyRingDocument, key_rings
 from cloudly_auth.store import AuthStore
+from cloudly_auth.testing import Provider, provider, provider_process
 from cloudly_kit.ids import new_id
 from cloudly_kit.rpc_client import ServiceChannel
 from cloudly_kit.store import Database
 from cloudly_kit.testing import ServiceHarness
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from google.protobuf.field_mask_pb2 import FieldMask
 from motor.motor_asyncio import AsyncIOMotorClient
+
+__all__ = ["provider", "provider_process"]
 
 ADMIN, PASSWORD = "root", "a long enough passphrase"
 
@@ -88,6 +101,70 @@ class Auth:
 
     async def exchange(self, secret: str, audience: str = "") -> auth_pb2.ExchangeTokenResponse:
         return await self.auth().ExchangeToken(auth_pb2.ExchangeTokenRequest(token=secret, audience=audience))
+
+
+class Sso:
+    """Logins by one provider."""
+
+    def __init__(self, auth: Auth, provider: Provider) -> None:
+        self.auth = auth
+        self.provider = provider
+        self.record = oidc_provider_pb2.OidcProvider()
+
+    def providers(self, token: str) -> Any:
+        return oidc_provider_pb2_grpc.OidcProviderServiceStub(self.auth.channel(token))
+
+    def calls(self, token: str = "") -> Any:
+        return sso_pb2_grpc.SsoServiceStub(self.auth.channel(token))
+
+    async def make(self, **fields: Any) -> oidc_provider_pb2.OidcProvider:
+        """The provider's record; by default everybody who logs in becomes a viewer."""
+        wished = {
+            "name": "corp", "issuer": self.provider.issuer, "client_id": "cloudly", "client_secret": "hush",
+            "auto_create": True, "default_roles": ["viewer"],
+        }  # fmt: skip
+        wished |= fields
+        made = await self.providers(await self.auth.admin()).CreateOidcProvider(
+            oidc_provider_pb2.CreateOidcProviderRequest(oidc_provider=oidc_provider_pb2.OidcProvider(**wished))
+        )
+        self.record = made.oidc_provider
+        return self.record
+
+    async def update(self, mask: str, **fields: Any) -> oidc_provider_pb2.OidcProvider:
+        wished = oidc_provider_pb2.OidcProvider(id=self.record.id, **fields)
+        request = oidc_provider_pb2.UpdateOidcProviderRequest(
+            oidc_provider=wished, update_mask=FieldMask(paths=mask.split())
+        )
+        return (await self.providers(await self.auth.admin()).UpdateOidcProvider(request)).oidc_provider
+
+    async def start(self, **fields: Any) -> sso_pb2.StartOidcLoginResponse:
+        return await self.calls().StartOidcLogin(sso_pb2.StartOidcLoginRequest(provider="corp", **fields))
+
+    async def finish(self, **brought: str) -> str:
+        """As the gateway does; answers where the browser goes on."""
+        request = sso_pb2.FinishOidcLoginRequest(**brought)
+        return (await self.calls(await self.auth.service("gateway")).FinishOidcLogin(request)).redirect_url
+
+    async def complete(self, code: str, verifier: str) -> sso_pb2.CompleteOidcLoginResponse:
+        return await self.calls().CompleteOidcLogin(sso_pb2.CompleteOidcLoginRequest(code=code, verifier=verifier))
+
+    async def login(self, subject: str) -> sso_pb2.CompleteOidcLoginResponse:
+        """All three steps, with a person at the provider."""
+        started = await self.start()
+        onward = await self.finish(**await self.provider.log_in(started.authorization_url, subject))
+        return await self.complete(onward.partition("#sso=")[2], started.verifier)
+
+    async def link(self, token: str, subject: str) -> sso_pb2.OidcIdentity:
+        started = await self.calls(token).StartOidcLink(sso_pb2.StartOidcLinkRequest(provider="corp"))
+        onward = await self.finish(**await self.provider.log_in(started.authorization_url, subject))
+        assert onward.startswith("http://localhost:8080/account#sso=")
+        request = sso_pb2.CompleteOidcLinkRequest(code=onward.partition("#sso=")[2], verifier=started.verifier)
+        return (await self.calls(token).CompleteOidcLink(request)).linked
+
+
+@pytest.fixture
+async def sso(auth: Auth, provider: Provider) -> Sso:
+    return Sso(auth, provider)
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from cloudly_auth.servicers.auth import AuthServicer
 from cloudly_auth.servicers.factors import FactorServicer
 from cloudly_auth.servicers.invitations import InvitationServicer
 from cloudly_auth.servicers.keys import KeyServicer
+from cloudly_auth.servicers.oidc_providers import OidcProviderServicer
 from cloudly_auth.servicers.sessions import SessionServicer
 from cloudly_auth.servicers.settings import SettingServicer
+from cloudly_auth.servicers.sso import SsoServicer
 from cloudly_auth.servicers.users import UserServicer
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "FactorServicer",
     "InvitationServicer",
     "KeyServicer",
+    "OidcProviderServicer",
     "SessionServicer",
     "SettingServicer",
+    "SsoServicer",
     "UserServicer",
 ]

@@ -15,7 +15,7 @@ from cloudly_auth.machines import Machines
 from cloudly_auth.revocations import Revocations
 from cloudly_auth.second_step import Asked, SecondStep
 from cloudly_auth.service_tokens import ServiceTokens
-from cloudly_auth.servicers.identities import client, identity_message
+from cloudly_auth.servicers.identities import client, identity_message, login_challenge
 from cloudly_auth.sessions import Sessions
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.store import User
@@ -54,7 +54,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         user = await self._logins.check(request.username, request.password, client().address)
         granted = await self._second_step.after_password(user, audience, client())
         if isinstance(granted, Asked):
-            return pb.LoginResponse(challenge=_challenge(granted))
+            return pb.LoginResponse(challenge=login_challenge(granted))
         return pb.LoginResponse(
             identity=identity_message(granted.identity),
             access_token=granted.access_token,
@@ -148,12 +148,3 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
 
 def _of(user: User) -> Identity:
     return Identity(id=user.id, name=user.name, type=user.type, roles=tuple(user.roles))
-
-
-def _challenge(asked: Asked) -> pb.LoginChallenge:
-    return pb.LoginChallenge(
-        token=asked.token,
-        factors=[pb.FactorKind.Value(f"FACTOR_KIND_{kind.upper()}") for kind in asked.kinds],
-        passkey_options=asked.passkey_options,
-        expire_time=timestamp(asked.expire_time),
-    )

@@ -9,12 +9,13 @@ from cloudly_kit.identity import AUDIENCE, caller
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import timestamp
 
-from cloudly_auth.accounts import Accounts, is_fresh
+from cloudly_auth.accounts import Accounts
 from cloudly_auth.factor_policy import FactorPolicies
 from cloudly_auth.factor_store import FactorPolicy, Factors, Passkey
 from cloudly_auth.factors import SecondFactors
-from cloudly_auth.second_step import Answer, Proof, SecondStep
+from cloudly_auth.second_step import Answer, SecondStep
 from cloudly_auth.servicers.identities import client, identity_message
+from cloudly_auth.servicers.proofs import proved
 from cloudly_auth.store import User
 
 
@@ -145,15 +146,7 @@ class FactorServicer(factor_pb2_grpc.FactorServiceServicer):
         return pb.UpdateFactorPolicyResponse(policy=_policy(saved))
 
     async def _proved(self, proof: pb.Proof, *, or_fresh: bool = False) -> User:
-        user, session = await self._accounts.own(caller().actor)
-        given = Proof(
-            password=proof.password,
-            answer=Answer(proof.code, proof.passkey.credential),
-            challenge=proof.passkey.challenge,
-        )
-        if not (or_fresh and given == Proof() and is_fresh(session)):
-            await self._second_step.prove(user, given, client())
-        return user
+        return await proved(self._accounts, self._second_step, proof, or_fresh=or_fresh)
 
     async def _message(self, user: User, factors: Factors) -> pb.Factors:
         return pb.Factors(

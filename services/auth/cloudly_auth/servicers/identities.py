@@ -4,6 +4,7 @@ from cloudly.auth.v1 import auth_pb2 as pb
 from cloudly_kit.identity import Identity, current_call
 from cloudly_kit.resources import timestamp
 
+from cloudly_auth.second_step import Asked
 from cloudly_auth.sessions import Client
 
 _TYPES = {
@@ -32,4 +33,14 @@ def identity_message(identity: Identity) -> pb.Identity:
         session_id=identity.session_id,
         scope=str(identity.scope or ""),
         must_enrol=identity.must_enrol,
+    )
+
+
+def login_challenge(asked: Asked) -> pb.LoginChallenge:
+    """What has to follow the first step of a login, for the wire."""
+    return pb.LoginChallenge(
+        token=asked.token,
+        factors=[pb.FactorKind.Value(f"FACTOR_KIND_{kind.upper()}") for kind in asked.kinds],
+        passkey_options=asked.passkey_options,
+        expire_time=timestamp(asked.expire_time),
     )
