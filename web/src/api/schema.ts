@@ -239,6 +239,23 @@ export interface components {
             accessToken?: string;
             refreshToken?: string;
         };
+        CompleteOidcLinkRequest: {
+            code: string;
+            verifier: string;
+        };
+        CompleteOidcLinkResponse: {
+            linked?: components["schemas"]["OidcIdentity"];
+        };
+        CompleteOidcLoginRequest: {
+            code: string;
+            verifier: string;
+        };
+        CompleteOidcLoginResponse: {
+            identity?: components["schemas"]["Identity"];
+            accessToken?: string;
+            refreshToken?: string;
+            challenge?: components["schemas"]["LoginChallenge"];
+        };
         Condition: {
             type?: string;
             status?: components["schemas"]["ConditionStatus"];
@@ -327,6 +344,7 @@ export interface components {
         DeleteImageResponse: Record<string, never>;
         DeleteImageVersionResponse: Record<string, never>;
         DeleteJoinTokenResponse: Record<string, never>;
+        DeleteOidcProviderResponse: Record<string, never>;
         DeletePolicyResponse: Record<string, never>;
         DeleteUserResponse: Record<string, never>;
         DeleteWebhookResponse: Record<string, never>;
@@ -807,11 +825,22 @@ export interface components {
             joinTokens?: components["schemas"]["JoinToken"][];
             nextPageToken?: string;
         };
+        ListLoginOptionsResponse: {
+            providers?: components["schemas"]["LoginProvider"][];
+            passkeys?: boolean;
+        };
         ListMasterKeysResponse: {
             masterKeys?: components["schemas"]["MasterKey"][];
         };
         ListNodesResponse: {
             nodes?: components["schemas"]["Node"][];
+            nextPageToken?: string;
+        };
+        ListOidcIdentitiesResponse: {
+            identities?: components["schemas"]["OidcIdentity"][];
+        };
+        ListOidcProvidersResponse: {
+            oidcProviders?: components["schemas"]["OidcProvider"][];
             nextPageToken?: string;
         };
         ListPoliciesResponse: {
@@ -830,6 +859,10 @@ export interface components {
         };
         ListTasksResponse: {
             tasks?: components["schemas"]["Task"][];
+        };
+        ListUserOidcIdentitiesResponse: {
+            identities?: components["schemas"]["OidcIdentity"][];
+            nextPageToken?: string;
         };
         ListUserSessionsResponse: {
             sessions?: components["schemas"]["Session"][];
@@ -867,6 +900,10 @@ export interface components {
             passkeyOptions?: string;
             /** Format: date-time */
             expireTime?: string;
+        };
+        LoginProvider: {
+            name?: string;
+            displayName?: string;
         };
         LoginRequest: {
             username: string;
@@ -923,6 +960,75 @@ export interface components {
         };
         /** @enum {string} */
         NodeState: "NODE_STATE_UNSPECIFIED" | "NODE_STATE_ONLINE" | "NODE_STATE_OFFLINE";
+        /** @enum {string} */
+        OidcClientCheck: "OIDC_CLIENT_CHECK_UNSPECIFIED" | "OIDC_CLIENT_CHECK_ACCEPTED" | "OIDC_CLIENT_CHECK_REFUSED" | "OIDC_CLIENT_CHECK_UNKNOWN";
+        OidcIdentity: {
+            id?: string;
+            providerName?: string;
+            issuer?: string;
+            subject?: string;
+            email?: string;
+            /** Format: date-time */
+            createTime?: string;
+            /** Format: date-time */
+            lastLoginTime?: string;
+        };
+        OidcProvider: {
+            readonly id?: string;
+            name: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            displayName?: string;
+            issuer: string;
+            clientId: string;
+            clientSecret?: string;
+            readonly hasClientSecret?: boolean;
+            scopes?: string[];
+            groupsClaim?: string;
+            roleMappings?: components["schemas"]["OidcRoleMapping"][];
+            defaultRoles?: string[];
+            autoCreate?: boolean;
+            emailDomains?: string[];
+            trustsSecondFactor?: boolean;
+            disabled?: boolean;
+            readonly callbackUrl?: string;
+        };
+        OidcProviderPatch: {
+            readonly id?: string;
+            name?: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly createTime?: string;
+            /** Format: date-time */
+            readonly updateTime?: string;
+            etag?: string;
+            displayName?: string;
+            issuer?: string;
+            clientId?: string;
+            clientSecret?: string;
+            readonly hasClientSecret?: boolean;
+            scopes?: string[];
+            groupsClaim?: string;
+            roleMappings?: components["schemas"]["OidcRoleMapping"][];
+            defaultRoles?: string[];
+            autoCreate?: boolean;
+            emailDomains?: string[];
+            trustsSecondFactor?: boolean;
+            disabled?: boolean;
+            readonly callbackUrl?: string;
+        };
+        OidcRoleMapping: {
+            group: string;
+            role: string;
+        };
         OutdatedTag: {
             tag?: string;
             digest?: string;
@@ -1182,6 +1288,23 @@ export interface components {
         };
         /** @enum {string} */
         SigningKeyState: "SIGNING_KEY_STATE_UNSPECIFIED" | "SIGNING_KEY_STATE_NEXT" | "SIGNING_KEY_STATE_ACTIVE" | "SIGNING_KEY_STATE_RETIRED";
+        StartOidcLinkRequest: {
+            provider: string;
+            proof?: components["schemas"]["Proof"];
+        };
+        StartOidcLinkResponse: {
+            authorizationUrl?: string;
+            verifier?: string;
+        };
+        StartOidcLoginRequest: {
+            provider: string;
+            loopbackPort?: number;
+            showCode?: boolean;
+        };
+        StartOidcLoginResponse: {
+            authorizationUrl?: string;
+            verifier?: string;
+        };
         TagImageRequest: {
             reference: string;
             tag: string;
@@ -1194,6 +1317,18 @@ export interface components {
             /** Format: date-time */
             lastRunTime?: string;
         };
+        TestOidcProviderRequest: Record<string, never>;
+        TestOidcProviderResponse: {
+            working?: boolean;
+            problems?: string[];
+            client?: components["schemas"]["OidcClientCheck"];
+            authorizationEndpoint?: string;
+            tokenEndpoint?: string;
+            jwksUri?: string;
+            userinfoEndpoint?: string;
+            algorithms?: string[];
+            callbackUrl?: string;
+        };
         TestPermissionsResponse: {
             results?: components["schemas"]["PermissionResult"][];
         };
@@ -1202,6 +1337,10 @@ export interface components {
             connections?: components["schemas"]["ConnectionTest"][];
         };
         TestWebhookRequest: Record<string, never>;
+        UnlinkOidcIdentityRequest: Record<string, never>;
+        UnlinkOidcIdentityResponse: Record<string, never>;
+        UnlinkUserOidcIdentityRequest: Record<string, never>;
+        UnlinkUserOidcIdentityResponse: Record<string, never>;
         UntagImageResponse: Record<string, never>;
         /** @enum {string} */
         UpdateOrder: "UPDATE_ORDER_UNSPECIFIED" | "UPDATE_ORDER_START_FIRST" | "UPDATE_ORDER_STOP_FIRST";
