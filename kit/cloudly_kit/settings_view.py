@@ -24,6 +24,12 @@ RETRY_SECONDS = 2.0
 log = structlog.get_logger()
 
 
+def not_set(key: str) -> FailedPrecondition:
+    """The error for a setting that is needed."""
+    how = f"on the settings page, or with `cloudly setting set {key} --value -`"
+    return FailedPrecondition(f"the setting {key} is not set: set it {how}")
+
+
 class SettingsView:
     """The settings of one service in one process. Run `run` beside the server, and hear `handlers` of auth's events."""
 
@@ -63,8 +69,7 @@ class SettingsView:
         values = await self.values()
         for key in keys:
             if not values.get(key):
-                how = f"on the settings page, or with `cloudly setting set {key} --value -`"
-                raise FailedPrecondition(f"the setting {key} is not set: set it {how}")
+                raise not_set(key)
         return [values[key] for key in keys]
 
     async def refresh(self) -> None:

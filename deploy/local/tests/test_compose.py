@@ -57,7 +57,16 @@ def test_secrets_come_as_files(services: dict) -> None:
 def test_the_image_copies_every_member_that_a_process_needs() -> None:
     dockerfile = (ROOT / "deploy/docker/Dockerfile").read_text()
     copied = [line.split()[1] for line in dockerfile.splitlines() if line.startswith("COPY ") and "--from" not in line]
-    assert {"proto", "kit", "services", "gateway", "deploy/local", "deploy/envoy", "deploy/traefik"} <= set(copied)
+    assert {
+        "proto",
+        "kit",
+        "providers",
+        "services",
+        "gateway",
+        "deploy/local",
+        "deploy/envoy",
+        "deploy/traefik",
+    } <= set(copied)
     for name in SERVICES:
         assert f"-e ./services/{name}" in dockerfile
     for path in copied:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from cloudly.auth.v1.access_pb2_grpc import AccessServiceStub
 from cloudly.auth.v1.auth_pb2_grpc import AuthServiceStub
 from cloudly.auth.v1.setting_pb2_grpc import SettingServiceStub
+from cloudly.backups.v1.target_pb2_grpc import TargetServiceStub
+from cloudly.baseos.v1.corebuild_pb2_grpc import CorebuildServiceStub
 from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceStub
 from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceStub
 from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceStub
@@ -26,6 +28,8 @@ if TYPE_CHECKING:  # these names exist for type checkers alone
     from cloudly.auth.v1.access_pb2_grpc import AccessServiceAsyncStub
     from cloudly.auth.v1.auth_pb2_grpc import AuthServiceAsyncStub
     from cloudly.auth.v1.setting_pb2_grpc import SettingServiceAsyncStub
+    from cloudly.backups.v1.target_pb2_grpc import TargetServiceAsyncStub
+    from cloudly.baseos.v1.corebuild_pb2_grpc import CorebuildServiceAsyncStub
     from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceAsyncStub
     from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceAsyncStub
     from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceAsyncStub
@@ -73,6 +77,8 @@ class Calls:
         self.external_registries: ExternalRegistryServiceAsyncStub = ExternalRegistryServiceStub(channels("registry"))
         self.tasks: TaskServiceAsyncStub = TaskServiceStub(channels("tasks"))
         self.executions: ExecutionServiceAsyncStub = ExecutionServiceStub(channels("tasks"))
+        self.backup_targets: TargetServiceAsyncStub = TargetServiceStub(channels("backups"))
+        self.corebuild: CorebuildServiceAsyncStub = CorebuildServiceStub(channels("baseos"))
         self.baseos: BaseosNodeServiceAsyncStub = BaseosNodeServiceStub(channels("baseos"))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -30,24 +30,46 @@ class S3Config:
     region: str
     bucket: str
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
     public_endpoint: str = ""
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> "S3Config":
-        """`S3_ENDPOINT` may be a URL or, as in the seed, a host with port and TLS told beside it."""
-        endpoint = settings.s3_endpoint
-        if "://" not in endpoint:
-            port = f":{settings.s3_port}" if settings.s3_port else ""
-            endpoint = f"{'https' if settings.s3_use_ssl else 'http'}://{endpoint}{port}"
+        """What the `S3_*` variables say."""
         return cls(
-            endpoint=endpoint,
+            endpoint=endpoint_url(settings.s3_endpoint, settings.s3_port, settings.s3_use_ssl),
             region=settings.s3_region,
             bucket=settings.s3_bucket,
             access_key=settings.s3_access_key,
             secret_key=settings.s3_secret_key.get_secret_value(),
             public_endpoint=settings.s3_public_endpoint,
         )
+
+
+def endpoint_url(endpoint: str, port: int | None, use_ssl: bool) -> str:
+    """The endpoint as a URL: it may be one, or, as in the seed, a host with port and TLS told beside it."""
+    if "://" in endpoint:
+        return endpoint
+    return f"{'https' if use_ssl else 'http'}://{endpoint}" + (f":{port}" if port else "")
+
+
+def connect(config: S3Config, endpoint: str, *, attempts: int = 3) -> Any:
+    """A client of the library (boto's `s3`) as an asynchronous context manager; `attempts` counts the first try too."""
+    session = _untyped(Session)(
+        aws_access_key_id=config.access_key, aws_secret_access_key=config.secret_key, region_name=config.region
+    )
+    options = _untyped(AioConfig)(
+        s3={"addressing_style": "path"},
+        signature_version="s3v4",
+        # Stores other than AWS refuse the checksums that the library adds by default.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "max_attempts": attempts},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=64,
+    )
+    return session.client("s3", endpoint_url=endpoint, config=options)
 
 
 class S3Store:
@@ -62,9 +84,9 @@ class S3Store:
     async def __aenter__(self) -> Self:
         """Open the clients and make sure of the bucket."""
         async with AsyncExitStack() as stack:
-            self._client = await stack.enter_async_context(self._connect(self.config.endpoint))
+            self._client = await stack.enter_async_context(connect(self.config, self.config.endpoint))
             if self.config.public_endpoint:
-                self._public_client = await stack.enter_async_context(self._connect(self.config.public_endpoint))
+                self._public_client = await stack.enter_async_context(connect(self.config, self.config.public_endpoint))
             try:
                 await self.call("head_bucket")
             except NotFound:
@@ -209,25 +231,6 @@ class S3Store:
             await self.call("abort_multipart_upload", Key=key, UploadId=upload_id)
         except NotFound:
             return
-
-    def _connect(self, endpoint: str) -> Any:
-        session = _untyped(Session)(
-            aws_access_key_id=self.config.access_key,
-            aws_secret_access_key=self.config.secret_key,
-            region_name=self.config.region,
-        )
-        config = _untyped(AioConfig)(
-            s3={"addressing_style": "path"},
-            signature_version="s3v4",
-            # Stores other than AWS refuse the checksums that the library adds by default.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            retries={"mode": "standard", "max_attempts": 3},
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=64,
-        )
-        return session.client("s3", endpoint_url=endpoint, config=config)
 
     async def _open_body(self, key: str, start: int, end: int | None) -> tuple[Any, int]:
         """The body from `start` on, and how many bytes of it to skip (some stores answer ranges with everything)."""

@@ -1,6 +1,6 @@
 """Wiring of backups: settings -> store -> domain -> servicers -> serve."""
 
-from cloudly.backups.v1 import policy_pb2_grpc
+from cloudly.backups.v1 import policy_pb2_grpc, target_pb2_grpc
 from cloudly_kit import jobs
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.runtime import Runtime, run
@@ -10,8 +10,9 @@ from cloudly_backups.due_slots import DueSlots
 from cloudly_backups.events import PUBLISHES
 from cloudly_backups.jobs import TASKS
 from cloudly_backups.policies import Policies
-from cloudly_backups.servicer import PolicyServicer
+from cloudly_backups.servicer import PolicyServicer, TargetServicer
 from cloudly_backups.store import BackupsStore
+from cloudly_backups.targets import Targets
 
 NAME = "backups"
 
@@ -25,6 +26,7 @@ async def serve(settings: Settings) -> None:
         await store.ensure()
         await executions.ensure()
         runtime.serve(policy_pb2_grpc.add_PolicyServiceServicer_to_server, PolicyServicer(Policies(store)))
+        runtime.serve(target_pb2_grpc.add_TargetServiceServicer_to_server, TargetServicer(Targets(settings)))
         jobs.serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
         await runtime.run()

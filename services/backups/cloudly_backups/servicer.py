@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudly.backups.v1 import policy_pb2 as pb
-from cloudly.backups.v1 import policy_pb2_grpc
+from cloudly.backups.v1 import policy_pb2_grpc, target_pb2, target_pb2_grpc
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key
 
 from cloudly_backups.policies import Policies, to_message
+from cloudly_backups.targets import Targets
 
 
 class PolicyServicer(policy_pb2_grpc.PolicyServiceServicer):
@@ -48,3 +49,22 @@ class PolicyServicer(policy_pb2_grpc.PolicyServiceServicer):
         """Delete a policy."""
         await self._policies.delete(request.policy_id, request.etag)
         return pb.DeletePolicyResponse()
+
+
+class TargetServicer(target_pb2_grpc.TargetServiceServicer):
+    """cloudly.backups.v1.TargetService."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+
+    async def TestS3Target(
+        self, request: target_pb2.TestS3TargetRequest, context: Any
+    ) -> target_pb2.TestS3TargetResponse:
+        """Try the bucket."""
+        return target_pb2.TestS3TargetResponse(connections=[await self._targets.test_s3()])
+
+    async def TestSmbTarget(
+        self, request: target_pb2.TestSmbTargetRequest, context: Any
+    ) -> target_pb2.TestSmbTargetResponse:
+        """Try the share."""
+        return target_pb2.TestSmbTargetResponse(connections=[await self._targets.test_smb()])

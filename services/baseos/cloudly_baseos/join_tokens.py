@@ -1,6 +1,7 @@
 """Join tokens: made by people, shown once, good for a while and for some number of devices."""
 
 import hmac
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,15 +16,18 @@ from cloudly_baseos.store import BaseosStore, JoinTokenDocument
 PREFIX = "cjt"
 DEFAULT_LIFE = timedelta(days=1)
 LONGEST_LIFE = timedelta(days=366)
+SHARED = "baseosJoinToken"
+"""The setting with the token that any number of devices enrol with, and what their records keep as its id."""
 
 log = structlog.get_logger()
 
 
 class JoinTokens:
-    """The rules of join tokens."""
+    """The rules of join tokens. `setting` answers what a setting is, empty where it is not set."""
 
-    def __init__(self, store: BaseosStore) -> None:
+    def __init__(self, store: BaseosStore, setting: Callable[[str], Awaitable[str]]) -> None:
         self._store = store
+        self._setting = setting
 
     async def create(self, wish: node_pb2.JoinToken, request: RequestKey | None) -> tuple[JoinTokenDocument, str]:
         """Make a token; answers its record and the token, which is empty when the create was repeated.
@@ -65,30 +69,38 @@ class JoinTokens:
         await self._store.join_tokens.delete(join_token_id)
         log.info("join_token.deleted", join_token=join_token_id)
 
-    async def redeem(self, token: str, *, again: str, session: Session) -> JoinTokenDocument:
-        """Use the token once, in the transaction that enrols a device.
+    async def redeem(self, token: str, *, again: str, session: Session) -> str:
+        """Use the token once, in the transaction that enrols a device; answers its id.
+
+        The token of the setting is good for any number of devices, as long as it is set.
 
         A device that comes back with the token it enrolled with (`again` is that token's id) is not counted twice: its
         first answer may have been lost.
 
         Raises:
             CredentialsInvalid: it is unknown, expired or used up; which of these is not told.
+            Unavailable: it is none of those made here, and the setting is not known yet.
         """
         token_hash = hash_secret(token)
         found = await self._store.join_tokens.find_one(scope="-", token_hash=token_hash, session=session)
+        if found is None:
+            shared = await self._setting(SHARED)
+            if shared and hmac.compare_digest(hash_secret(shared), token_hash):
+                return SHARED
         if found is None or not hmac.compare_digest(found.token_hash, token_hash):
             raise CredentialsInvalid
         if found.expire_time <= datetime.now(UTC):
             log.warning("join_token.expired", join_token=found.id)
             raise CredentialsInvalid
         if found.id == again:
-            return found
+            return found.id
         if found.max_uses and found.uses >= found.max_uses:
             log.warning("join_token.used_up", join_token=found.id, max_uses=found.max_uses)
             raise CredentialsInvalid
-        return await self._store.join_tokens.change(
+        await self._store.join_tokens.change(
             found.id, lambda token: token.model_copy(update={"uses": token.uses + 1}), session=session
         )
+        return found.id
 
 
 def to_message(document: JoinTokenDocument) -> node_pb2.JoinToken:

@@ -1,6 +1,6 @@
 """Wiring of baseos: settings -> store -> domain -> servicers -> serve."""
 
-from cloudly.baseos.v1 import node_pb2_grpc
+from cloudly.baseos.v1 import corebuild_pb2_grpc, node_pb2_grpc
 from cloudly_kit import jobs
 from cloudly_kit.events import EventReader
 from cloudly_kit.outbox import Outbox
@@ -8,12 +8,13 @@ from cloudly_kit.runtime import Runtime, run
 from cloudly_kit.settings_view import SettingsView
 
 from cloudly_baseos.config import Settings
+from cloudly_baseos.corebuild import CorebuildWorkers
 from cloudly_baseos.events import HEARS, PUBLISHES
 from cloudly_baseos.jobs import TASKS
 from cloudly_baseos.join_tokens import JoinTokens
 from cloudly_baseos.nodes import Nodes
 from cloudly_baseos.presence import Presence
-from cloudly_baseos.servicer import BaseosNodeServicer, JoinTokenServicer
+from cloudly_baseos.servicer import BaseosNodeServicer, CorebuildServicer, JoinTokenServicer
 from cloudly_baseos.store import BaseosStore
 
 NAME = "baseos"
@@ -27,15 +28,18 @@ async def serve(settings: Settings) -> None:
         outbox = Outbox(runtime.database, runtime.redis, NAME, PUBLISHES)
         await store.ensure()
         await executions.ensure()
-        join_tokens = JoinTokens(store)
+        view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
+        join_tokens = JoinTokens(store, view.get)
         nodes = Nodes(store, join_tokens, Presence(runtime.redis, settings.heartbeat_seconds))
         runtime.serve(node_pb2_grpc.add_JoinTokenServiceServicer_to_server, JoinTokenServicer(join_tokens))
         runtime.serve(
             node_pb2_grpc.add_BaseosNodeServiceServicer_to_server, BaseosNodeServicer(nodes, settings.heartbeat_seconds)
         )
+        runtime.serve(
+            corebuild_pb2_grpc.add_CorebuildServiceServicer_to_server, CorebuildServicer(CorebuildWorkers(view))
+        )
         jobs.serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
-        view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
         runtime.background("settings", view.run)
         for source in HEARS:
             reader = EventReader(runtime.database, runtime.redis, source=source, group=NAME, handlers=view.handlers())
@@ -47,7 +51,8 @@ async def build(runtime: Runtime, settings: Settings) -> Nodes:
     """What the tasks work on, in a worker."""
     store = BaseosStore(runtime.database)
     await store.ensure()
-    return Nodes(store, JoinTokens(store), Presence(runtime.redis, settings.heartbeat_seconds))
+    view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
+    return Nodes(store, JoinTokens(store, view.get), Presence(runtime.redis, settings.heartbeat_seconds))
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ class Nodes:
                 name=hostname or (found.name if found else node_id[:63]),
                 wish_etag=new_etag(),
                 token_hash=hash_secret(token),
-                join_token_id=used.id,
+                join_token_id=used,
                 architecture=architecture,
                 heartbeat_time=now,
                 runtime_info=dict(runtime_info),

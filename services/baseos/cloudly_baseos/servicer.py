@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from cloudly.baseos.v1 import corebuild_pb2, corebuild_pb2_grpc, node_pb2_grpc
 from cloudly.baseos.v1 import node_pb2 as pb
-from cloudly.baseos.v1 import node_pb2_grpc
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key
 from google.protobuf import json_format, struct_pb2
 
 from cloudly_baseos import join_tokens, nodes
+from cloudly_baseos.corebuild import CorebuildWorkers
 from cloudly_baseos.join_tokens import JoinTokens
 from cloudly_baseos.nodes import Nodes
 
@@ -89,6 +90,19 @@ class BaseosNodeServicer(node_pb2_grpc.BaseosNodeServiceServicer):
         """Forget a device."""
         await self._nodes.delete(request.node_id, request.etag)
         return pb.DeleteBaseosNodeResponse()
+
+
+class CorebuildServicer(corebuild_pb2_grpc.CorebuildServiceServicer):
+    """cloudly.baseos.v1.CorebuildService."""
+
+    def __init__(self, workers: CorebuildWorkers) -> None:
+        self._workers = workers
+
+    async def TestCorebuildWorkers(
+        self, request: corebuild_pb2.TestCorebuildWorkersRequest, context: Any
+    ) -> corebuild_pb2.TestCorebuildWorkersResponse:
+        """Ask all workers."""
+        return corebuild_pb2.TestCorebuildWorkersResponse(connections=await self._workers.test())
 
 
 def _values(struct: struct_pb2.Struct) -> dict[str, Any]:

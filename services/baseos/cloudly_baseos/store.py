@@ -36,7 +36,7 @@ class NodeDocument(Document):
     wish_etag: str
     token_hash: str
     join_token_id: str
-    """The join token that it enrolled with last."""
+    """The join token that it enrolled with last; `baseosJoinToken` for that of the setting."""
     state: str = ONLINE
     architecture: str = ""
     heartbeat_time: datetime

@@ -15,13 +15,17 @@ from redis.exceptions import RedisError
 HEARTBEAT_SECONDS = 10
 
 
+async def nothing_set(key: str) -> str:
+    return ""
+
+
 class House:
     """The domain, wired as main.py wires it, with one device."""
 
     def __init__(self, database, redis):
         self.redis = redis
         self.store = BaseosStore(database)
-        self.tokens = JoinTokens(self.store)
+        self.tokens = JoinTokens(self.store, nothing_set)
         self.nodes = Nodes(self.store, self.tokens, Presence(redis, HEARTBEAT_SECONDS))
 
     async def open(self):

@@ -10,6 +10,8 @@ from cloudly_kit.settings_view import SettingsView
 from cloudly_providers import cloudflare, dcrouter, hetzner
 from cloudly_providers.connection import try_connection
 
+TESTED_ELSEWHERE = ("corebuild", "s3", "smb")
+"""By baseos and backups; their routes stand beside this one, with the name in place of the variable."""
 NOT_USED = ("aws", "azure", "digitalocean", "google", "linode", "ovh", "scaleway", "vultr")
 """What has settings, because the contract has them, and nothing in Cloudly that works with it."""
 
@@ -46,7 +48,7 @@ class Providers:
         """
         test = self._tests.get(provider)
         if test is None:
-            known = ", ".join(sorted(self._tests))
+            known = ", ".join(sorted((*self._tests, *TESTED_ELSEWHERE)))
             if provider in NOT_USED:
                 raise NotSupported(f"nothing in Cloudly works with {provider} yet; what can be tested: {known}")
             raise InvalidArgument.of(("provider", f"must be one of {known}"))

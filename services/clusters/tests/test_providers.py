@@ -79,12 +79,12 @@ async def test_a_missing_setting_is_named_with_how_to_set_it(clusters, provider,
 
 @pytest.mark.parametrize("provider", ["aws", "azure", "digitalocean", "google", "linode", "ovh", "scaleway", "vultr"])
 async def test_what_nothing_works_with_is_said_to_be_so(clusters, provider):
-    with pytest.raises(NotSupported, match=f"with {provider} yet.*: cloudflare, dcrouter, hetzner"):
+    with pytest.raises(NotSupported, match=f"with {provider} yet.*: cloudflare, corebuild, dcrouter, hetzner, s3, smb"):
         await clusters.test(provider)
 
 
 async def test_a_name_that_is_no_provider_is_refused(clusters):
-    with pytest.raises(InvalidArgument, match="cloudflare, dcrouter"):
+    with pytest.raises(InvalidArgument, match="cloudflare, corebuild"):
         await clusters.test("hezner")
 
 
