@@ -1317,6 +1317,10 @@ export interface components {
             /** Format: date-time */
             lastRunTime?: string;
         };
+        TestCorebuildWorkersRequest: Record<string, never>;
+        TestCorebuildWorkersResponse: {
+            connections?: components["schemas"]["ConnectionTest"][];
+        };
         TestOidcProviderRequest: Record<string, never>;
         TestOidcProviderResponse: {
             working?: boolean;
@@ -1334,6 +1338,14 @@ export interface components {
         };
         TestProviderRequest: Record<string, never>;
         TestProviderResponse: {
+            connections?: components["schemas"]["ConnectionTest"][];
+        };
+        TestS3TargetRequest: Record<string, never>;
+        TestS3TargetResponse: {
+            connections?: components["schemas"]["ConnectionTest"][];
+        };
+        TestSmbTargetRequest: Record<string, never>;
+        TestSmbTargetResponse: {
             connections?: components["schemas"]["ConnectionTest"][];
         };
         TestWebhookRequest: Record<string, never>;
