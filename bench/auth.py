@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
+from cloudly_auth.passwords import MEMORY_KIB, TIME_COST
 from cloudly_auth.signing_keys import KeyRing
 from cloudly_auth.tokens import Tokens
 from cloudly_kit import logs
@@ -101,7 +102,7 @@ async def _tokens(settings: Settings, keys: KeyRing) -> None:
 
 
 async def _logins(settings: Settings) -> None:
-    hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+    hasher = PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=1)
     hashed = hasher.hash(PASSWORD)
     request = auth_pb2.LoginRequest(username=NAME, password=PASSWORD)
     times = [""] * LOGINS
@@ -125,7 +126,7 @@ async def _logins(settings: Settings) -> None:
         f"logins per second, {settings.password_threads} threads ({ROUNDS} rounds of {LOGINS}, {TOGETHER} at once, median;"
         " caller and auth in one process)"
     )
-    _line("argon2 alone (t=2, 19 MiB, p=1)", middle["argon2"], middle["argon2"])
+    _line(f"argon2 alone (t={TIME_COST}, {MEMORY_KIB // 1024} MiB, p=1)", middle["argon2"], middle["argon2"])
     _line("Cloudly: gRPC, limits, user, argon2, session written, token signed", middle["login"], middle["argon2"])
 
 

@@ -31,8 +31,9 @@ from cloudly_kit.config import ServiceSettings
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import DomainError
 from cloudly_kit.hints import Hints
-from cloudly_kit.identity import REVOKED_KEY, PublicKeys, TokenVerifier
+from cloudly_kit.identity import PublicKeys, TokenVerifier
 from cloudly_kit.master_keys import MasterKeys, follow
+from cloudly_kit.revocation_check import RevocationCheck
 from cloudly_kit.rpc_client import ServiceChannel, ServiceCredentials, fetch_public_keys
 from cloudly_kit.rpc_server import SERVER_OPTIONS, CallInterceptor, add_health_and_reflection
 from cloudly_kit.store import Database
@@ -68,7 +69,6 @@ class Runtime:
         self._loops: list[tuple[str, Loop]] = []
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._stop = asyncio.Event()
-        self._revoked_seen: dict[str, tuple[bool, float]] = {}
         self._master_keys: MasterKeys | None = None
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,9 @@ class Runtime:
         auth = self._channels["auth:anonymous"] = ServiceChannel("auth", settings.address_of("auth"), None)
         self._credentials = ServiceCredentials(self.name, settings.keys_dir / f"{self.name}.key", auth)
         self.verifier = TokenVerifier(
-            settings.public_origin, self._fetch_keys or (lambda: fetch_public_keys(auth)), self._is_revoked
+            settings.public_origin,
+            self._fetch_keys or (lambda: fetch_public_keys(auth)),
+            RevocationCheck(self.redis, self._ask_revoked or self._ask_auth),
         )
         return self
 
@@ -217,21 +219,6 @@ class Runtime:
                 pause = 0.5
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, 15.0)
-
-    async def _is_revoked(self, session_id: str) -> bool:
-        try:
-            return bool(await self.redis.exists(REVOKED_KEY + session_id))
-        except (RedisError, OSError):
-            pass
-        # Redis is away: auth knows. Its answer is kept for some seconds, so that it is not asked with every call.
-        seen = self._revoked_seen.get(session_id)
-        if seen and seen[1] > time.monotonic():
-            return seen[0]
-        revoked = await (self._ask_revoked or self._ask_auth)(session_id)
-        if len(self._revoked_seen) > 10_000:
-            self._revoked_seen.clear()
-        self._revoked_seen[session_id] = (revoked, time.monotonic() + 10)
-        return revoked
 
     async def _ask_auth(self, session_id: str) -> bool:
         stub = auth_pb2_grpc.AuthServiceStub(self.channel("auth"))

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 MIN_LENGTH = 10
 MAX_BYTES = 1024
+TIME_COST, MEMORY_KIB = 2, 19_456
+"""argon2id as OWASP's Password Storage Cheat Sheet has it, with one lane."""
 WAITING_PER_THREAD = 64
 """Checks that may wait for one thread (about 1.3 s of work); more are refused, so that a flood does not fill memory."""
 
@@ -54,7 +56,7 @@ def weakness(password: str, username: str) -> str:
 class Passwords:
     """Hashes and checks passwords in a few threads of its own: argon2 releases the interpreter while it works."""
 
-    def __init__(self, threads: int, *, time_cost: int = 2, memory_kib: int = 19456) -> None:
+    def __init__(self, threads: int, *, time_cost: int = TIME_COST, memory_kib: int = MEMORY_KIB) -> None:
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=1)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._most_pending = threads * WAITING_PER_THREAD

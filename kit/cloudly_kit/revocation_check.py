@@ -1,0 +1,63 @@
+"""Whether sessions were revoked: Redis knows, and auth where Redis is away."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from cloudly_kit.identity import REVOKED_KEY
+
+KEPT_SECONDS = 10.0
+"""How long auth's answers are kept while Redis is away, so that auth is not asked with every call."""
+MOST_KEPT = 10_000
+
+
+class RevocationCheck:
+    """Asks for a whole process. A trip to Redis costs half a verification, so calls that come together share one."""
+
+    def __init__(self, redis: Redis, ask_auth: Callable[[str], Awaitable[bool]]) -> None:
+        self._redis = redis
+        self._ask_auth = ask_auth
+        self._asking: tuple[set[str], asyncio.Task[set[str] | None]] | None = None
+        """What is asked of Redis next: by all whose calls come in the same turn of the loop."""
+        self._told: dict[str, tuple[bool, float]] = {}
+
+    async def __call__(self, sid: str) -> bool:
+        """Whether tokens with this sid are refused.
+
+        Raises:
+            DomainError: Redis is away, and auth does not answer either.
+        """
+        revoked = await self._asked_together(sid)
+        return sid in revoked if revoked is not None else await self._of_auth(sid)
+
+    async def _asked_together(self, sid: str) -> set[str] | None:
+        if self._asking is None:
+            asked: set[str] = set()
+            self._asking = asked, asyncio.create_task(self._ask(asked), name="revocation-check")
+        sids, answer = self._asking
+        sids.add(sid)
+        # One caller that goes away takes the answer from nobody.
+        return await asyncio.shield(answer)
+
+    async def _ask(self, asked: set[str]) -> set[str] | None:
+        """Those that are revoked; None while Redis is away."""
+        self._asking = None
+        sids = list(asked)
+        try:
+            found = await self._redis.mget([REVOKED_KEY + sid for sid in sids])
+        except (RedisError, OSError):
+            return None
+        return {sid for sid, value in zip(sids, found, strict=True) if value is not None}
+
+    async def _of_auth(self, sid: str) -> bool:
+        known = self._told.get(sid)
+        if known and known[1] > time.monotonic():
+            return known[0]
+        revoked = await self._ask_auth(sid)
+        if len(self._told) > MOST_KEPT:
+            self._told.clear()
+        self._told[sid] = (revoked, time.monotonic() + KEPT_SECONDS)
+        return revoked
