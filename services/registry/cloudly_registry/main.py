@@ -39,6 +39,7 @@ from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.refresh_tokens import RefreshTokens
 from cloudly_registry.sealed import sealed
 from cloudly_registry.servicers import (
     ExternalRegistryServicer,
@@ -83,17 +84,17 @@ async def serve(settings: Settings) -> None:
         blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
         manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
-        uploads = Uploads(store, objects, blobs)
         parts = Parts(
             store=store,
             images=images,
             blobs=blobs,
-            uploads=uploads,
+            uploads=Uploads(store, objects, blobs),
             manifests=manifests,
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
             tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),
             journal=runtime.journal,
+            refresh_tokens=RefreshTokens(envelope),
             public_origin=settings.public_origin,
             registry_host=settings.registry_host,
             deletes=settings.deletes,
@@ -109,7 +110,7 @@ async def serve(settings: Settings) -> None:
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
             ExternalRegistryServicer(external_store, external),
         )
-        archives = Importing(uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
+        archives = Importing(parts.uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
         runtime.serve(
             image_archive_pb2_grpc.add_ImageArchiveServiceServicer_to_server, ImageArchiveServicer(store, *archives)
         )

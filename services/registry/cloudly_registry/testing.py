@@ -311,3 +311,29 @@ def index_of(*images: Image) -> bytes:
         platform = {"os": "linux", "architecture": architecture}
         entries.append(descriptor(OCI_MANIFEST, image.manifest, platform=platform))
     return orjson.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+
+
+async def attested_index_of(client: Client, name: str, image: Image) -> tuple[bytes, bytes]:
+    """An index as BuildKit makes it, of an image and an SBOM about it (which is pushed); index and SBOM's manifest."""
+    statement = b'{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document"}'
+    predicate = {"in-toto.io/predicate-type": "https://spdx.dev/Document"}
+    config = orjson.dumps({"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": {"type": "layers"}})
+    attestation = orjson.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(CONFIG, config),
+            "layers": [descriptor("application/vnd.in-toto+json", statement, annotations=predicate)],
+        }
+    )
+    for blob in (config, statement):
+        await client.push_blob(name, blob)
+    await client.push_manifest(name, digest_of(attestation), attestation, OCI_MANIFEST)
+    about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.digest}
+    nowhere = {"os": "unknown", "architecture": "unknown"}
+    platform = {"os": "linux", "architecture": orjson.loads(image.config)["architecture"]}
+    entries = [
+        descriptor(OCI_MANIFEST, image.manifest, platform=platform),
+        descriptor(OCI_MANIFEST, attestation, platform=nowhere, annotations=about),
+    ]
+    return orjson.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}), attestation

@@ -28,7 +28,6 @@ ANONYMOUS = Identity(id="anonymous", name="anonymous", type="human", roles=())
 """Who did not log in."""
 
 _PERMISSIONS = {"pull": "registry.pull", "push": "registry.push", "delete": "registry.delete"}
-_CATALOG = "registry:catalog:*"
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,10 @@ class Scope:
 
     def __str__(self) -> str:
         return f"{self.type}:{self.name}:{','.join(self.actions)}"
+
+
+CATALOG = Scope("registry", "catalog", ("*",))
+"""Listing repositories."""
 
 
 def parse_scopes(told: Iterable[str]) -> list[Scope]:
@@ -169,7 +172,7 @@ def _grants(identity: Identity, scope: Scope, action: str) -> bool:
         return within and action in _PERMISSIONS and allows(identity, _PERMISSIONS[action])
     if identity.scope is not None and identity.scope.limits:
         return False  # the catalogue names every repository
-    return str(Scope(scope.type, scope.name, (action,))) == _CATALOG and allows(identity, "images.read")
+    return Scope(scope.type, scope.name, (action,)) == CATALOG and allows(identity, "images.read")
 
 
 def _entries(claim: list[dict[str, Any]]) -> frozenset[tuple[str, str, str]]:

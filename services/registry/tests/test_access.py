@@ -3,6 +3,7 @@
 import base64
 import time
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import jwt
@@ -54,6 +55,29 @@ async def test_a_wrong_login_gets_no_token(registry: Registry, login: aiohttp.Ba
 async def test_a_malformed_login_gets_no_token(registry: Registry, header: str) -> None:
     async with registry.http.get(f"{registry.base}/v2/token", headers={"Authorization": header}) as answer:
         assert answer.status == 401
+
+
+async def test_a_basic_login_may_come_with_the_request_itself(client: Client, registry: Registry, name: str) -> None:
+    image = Image(b"one")
+    await image.push(client, name, "v1")
+    where = f"{registry.base}/v2/{name}/manifests/v1"
+
+    async def asked(method: str, url: str, user: str, password: str, **options: Any) -> tuple[int, bytes, str]:
+        login = aiohttp.BasicAuth(user, password)
+        async with registry.http.request(method, url, auth=login, **options) as answer:
+            return answer.status, await answer.read(), answer.headers.get("WWW-Authenticate", "")
+
+    asked_auth = len(registry.auth.asked)
+    for _ in range(3):
+        assert await asked("GET", where, "viewer", "viewer-password") == (200, image.manifest, "")
+    assert len(registry.auth.asked) == asked_auth + 1, "a login that was right holds for a while"
+    assert (await asked("DELETE", where, "viewer", "viewer-password"))[0] == 403
+    assert (await asked("GET", f"{registry.base}/v2/", "viewer", "viewer-password"))[0] == 200
+    assert (await asked("GET", f"{registry.base}/v2/_catalog", "viewer", "viewer-password"))[0] == 200
+    assert (await asked("GET", where, "nobody", "nobody-password"))[0] == 403
+    status, _, challenge = await asked("GET", where, "viewer", "wrong")
+    assert (status, challenge.partition(" ")[0]) == (401, "Bearer")
+    assert (await asked("DELETE", where, "admin", "admin-password"))[0] == 202
 
 
 async def test_a_token_is_got_by_form_too(registry: Registry, name: str) -> None:

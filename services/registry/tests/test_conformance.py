@@ -5,6 +5,8 @@ from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry, descriptor
 
+from tests.ranges import answers_ranges_as_it_has_to
+
 ABSENT = digest_of(b"absent")
 
 
@@ -27,6 +29,10 @@ async def test_end_2_a_blob_is_pulled_whole_in_part_or_not_again(client: Client,
     for reference, status, code in ((ABSENT, 404, "BLOB_UNKNOWN"), ("sha256:abc", 400, "DIGEST_INVALID")):
         refused = await client.call("GET", f"/v2/{name}/blobs/{reference}")
         assert (refused.status, refused.code) == (status, code)
+
+
+async def test_end_2_range_headers_that_do_not_count_are_passed_over(client: Client, name: str) -> None:
+    await answers_ranges_as_it_has_to(client, name)
 
 
 async def test_end_3_a_manifest_is_pulled_by_tag_and_by_digest(client: Client, name: str) -> None:

@@ -19,7 +19,17 @@ from cloudly_registry.image_config import image_config
 from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.referrer_kinds import ReferrerKind, is_fallback_tag, kind_of
-from cloudly_registry.testing import CONFIG, LAYER, Client, Image, Registry, descriptor, index_of, layer
+from cloudly_registry.testing import (
+    CONFIG,
+    LAYER,
+    Client,
+    Image,
+    Registry,
+    attested_index_of,
+    descriptor,
+    index_of,
+    layer,
+)
 
 Stub = image_version_pb2_grpc.ImageVersionServiceStub
 EMPTY = "application/vnd.oci.empty.v1+json"
@@ -221,30 +231,8 @@ async def test_an_index_tells_its_parts_and_what_attests_them(
     client: Client, registry: Registry, stub: Stub, name: str
 ) -> None:
     amd = Image(b"one")
-    statement = b'{"_type":"https://in-toto.io/Statement/v0.1"}'
-    attestation = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": descriptor(CONFIG, b"{}"),
-        "layers": [
-            descriptor(
-                "application/vnd.in-toto+json",
-                statement,
-                annotations={"in-toto.io/predicate-type": "https://spdx.dev/Document"},
-            )
-        ],
-    }
-    body = orjson.dumps(attestation)
     await amd.push(client, name)
-    for blob in (statement, b"{}"):
-        await client.push_blob(name, blob)
-    await client.push_manifest(name, digest_of(body), body, OCI_MANIFEST)
-    about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": amd.digest}
-    entries = [
-        descriptor(OCI_MANIFEST, amd.manifest, platform={"os": "linux", "architecture": "amd64"}),
-        descriptor(OCI_MANIFEST, body, platform={"os": "unknown", "architecture": "unknown"}, annotations=about),
-    ]
-    index = orjson.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+    index, _ = await attested_index_of(client, name, amd)
     await client.push_manifest(name, "v1", index, OCI_INDEX)
     image_id = await id_of(registry, name)
     found = await stub.GetImageVersion(pb.GetImageVersionRequest(image_id=image_id, reference="v1"))

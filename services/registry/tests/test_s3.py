@@ -12,6 +12,8 @@ from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Image, Registry, running_registry
 from pydantic import SecretStr
 
+from tests.ranges import answers_ranges_as_it_has_to
+
 MIB = 1 << 20
 
 
@@ -27,6 +29,10 @@ async def on_s3(scratch: Path, mongo_url: str, redis_url: str, s3: dict[str, Any
     """A registry whose objects are in a bucket."""
     async with running_registry(scratch / f"r{uuid.uuid4().hex[:7]}", mongo_url, redis_url, **s3) as running:
         yield running
+
+
+async def test_range_headers_that_do_not_count_are_passed_over(on_s3: Registry, name: str) -> None:
+    await answers_ranges_as_it_has_to(on_s3.client(), name)
 
 
 async def test_an_image_is_pulled_as_it_was_pushed(on_s3: Registry, name: str) -> None:

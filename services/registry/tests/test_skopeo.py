@@ -1,28 +1,20 @@
 """A real client: skopeo pushes, inspects, copies, pulls and deletes."""
 
-import asyncio
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 from cloudly_registry.manifest_format import OCI_INDEX
-from cloudly_registry.testing import Client, Image, Registry, index_of
+from cloudly_registry.testing import Client, Image, Registry, attested_index_of, index_of
+
+from tests.programs import run
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 
 
 async def skopeo(*arguments: str | Path, fails: bool = False) -> str:
-    process = await asyncio.create_subprocess_exec(
-        "skopeo",
-        "--insecure-policy",
-        *(str(argument) for argument in arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert (process.returncode != 0) == fails, output.decode()
-    return output.decode()
+    return await run("skopeo", "--insecure-policy", *arguments, fails=fails)
 
 
 def destination(registry: Registry, name: str) -> str:
@@ -63,6 +55,21 @@ async def test_all_platforms_are_copied_within_the_registry(
     assert (await client.call("GET", f"/v2/{name}/copy/manifests/multi")).body == body
     await skopeo("copy", "--all", *FROM, f"{target}:multi", f"dir:{tmp_path}/pulled")
     assert (tmp_path / "pulled/manifest.json").read_bytes() == body
+
+
+async def test_an_index_with_attestations_is_copied_byte_for_byte(
+    client: Client, registry: Registry, name: str, tmp_path: Path
+) -> None:
+    image = Image(b"one")
+    await image.push(client, name)
+    body, attestation = await attested_index_of(client, name, image)
+    await client.push_manifest(name, "v1", body, OCI_INDEX)
+    source, target = destination(registry, name), destination(registry, f"{name}/copy")
+    await skopeo("copy", "--all", "--preserve-digests", *FROM, *TO, f"{source}:v1", f"{target}:v1")
+    assert (await client.call("GET", f"/v2/{name}/copy/manifests/v1")).body == body
+    await skopeo("copy", "--all", *FROM, f"{target}:v1", f"dir:{tmp_path}/pulled")
+    pulled = [file.read_bytes() for file in (tmp_path / "pulled").iterdir()]
+    assert {body, attestation, image.manifest, *image.blobs} <= set(pulled)
 
 
 async def test_a_push_as_docker_schema_2(registry: Registry, name: str, tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from cloudly_registry.errors import Denied, Unauthorized
 from cloudly_registry.http.parts import Parts
 from cloudly_registry.tokens import Access, Scope
 
+ACCESS = web.RequestKey("access", Access)
+"""What a request's Basic login may do."""
+
 
 def authorised(request: web.Request, parts: Parts, *needed: Scope) -> Access:
-    """The bearer of the request's token, if it grants what is needed.
+    """The bearer of the request's token, or whose Basic login it has, if that grants what is needed.
 
     Raises:
         Unauthorized: no token, an invalid one, or one for something else; with a challenge (RFC 6750 §3).
@@ -20,11 +23,14 @@ def authorised(request: web.Request, parts: Parts, *needed: Scope) -> Access:
 
 
 def bearer(request: web.Request, parts: Parts, *needed: Scope) -> Access:
-    """Whose the request's token is.
+    """Whose the request's token, or its Basic login, is.
 
     Raises:
         Unauthorized: no token, or an invalid one; with a challenge for what is needed.
     """
+    access: Access | None = request.get(ACCESS)
+    if access is not None:
+        return access
     header = request.headers.get("Authorization", "")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":

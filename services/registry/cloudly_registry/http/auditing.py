@@ -11,8 +11,8 @@ from cloudly_kit.audit.entries import cut
 
 from cloudly_registry.errors import Denied, OciError
 from cloudly_registry.http.access import bearer, check, repository
+from cloudly_registry.http.remote import remote_address
 from cloudly_registry.http.routes import Call
-from cloudly_registry.http.token import remote_address
 from cloudly_registry.references import is_digest
 from cloudly_registry.tokens import Access
 

@@ -9,6 +9,7 @@ from cloudly_registry.blobs import Blobs
 from cloudly_registry.images import Images
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
+from cloudly_registry.refresh_tokens import RefreshTokens
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads
@@ -27,6 +28,7 @@ class Parts:
     logins: Logins
     tokens: AccessTokens
     journal: Journal
+    refresh_tokens: RefreshTokens
     public_origin: str
     registry_host: str
     deletes: bool

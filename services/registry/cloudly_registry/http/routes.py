@@ -24,6 +24,7 @@ class Call:
 
 
 EndPoint = Callable[[Call], Awaitable[web.StreamResponse]]
+Admission = Callable[[web.Request, Parts, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class Route:
 
     pattern: re.Pattern[str]
     methods: Mapping[str, EndPoint]
+    admit: Admission | None
+    """Looks at Basic logins; None where the end point does that itself."""
 
     @classmethod
-    def of(cls, pattern: str, **methods: EndPoint) -> "Route":
+    def of(cls, pattern: str, admit: Admission | None = None, **methods: EndPoint) -> "Route":
         """`<name>` and `<reference>` stand for the groups."""
         filled = pattern.replace("<name>", "(?P<name>.+)").replace("<reference>", "(?P<reference>[^/]+)")
-        return cls(re.compile(filled), methods)
+        return cls(re.compile(filled), methods, admit)
 
 
 def dispatcher(routes: Sequence[Route], parts: Parts) -> Handler:
@@ -55,6 +58,8 @@ def dispatcher(routes: Sequence[Route], parts: Parts) -> Handler:
             name = groups.get("name", "")
             if name:
                 checked_repository(name)
+            if route.admit is not None:
+                await route.admit(request, parts, name)
             return await end_point(Call(request, parts, name, groups.get("reference", "")))
         if ".." in request.path or "%" in request.path:
             raise NameInvalid("invalid path")

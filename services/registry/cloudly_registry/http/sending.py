@@ -3,12 +3,12 @@
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from cloudly_kit.errors import DomainError, NotFound
 from cloudly_kit.objects import ObjectStore
 
@@ -133,17 +133,29 @@ def _breaking_off(request: web.Request, key: str) -> Iterator[None]:
 
 def _asked(request: web.Request, size: int, headers: dict[str, str]) -> tuple[web.StreamResponse, int, int] | None:
     """The head of the answer and the bytes it is for; None where the range holds none."""
+    partial = _wants_a_part(request, headers)
     try:
-        start, end = _range(request, size)
+        start, end = _range(request, size) if partial else (0, size)
     except ValueError:
         return None
-    partial = (start, end) != (0, size) or "Range" in request.headers
     response = web.StreamResponse(status=206 if partial else 200, headers=headers)
     response.headers["Accept-Ranges"] = "bytes"
     response.content_length = end - start
     if partial:
         response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return response, start, end
+
+
+def _wants_a_part(request: web.Request, headers: Mapping[str, str]) -> bool:
+    """Whether the request has a Range header that counts: one range of bytes, of the version that is here.
+
+    Units that are not known have to be passed over, several ranges may be (RFC 9110 §14.2); so has the header whose
+    If-Range names another version (§13.1.5). Parts of blobs by several ranges are of no use to anybody.
+    """
+    told = request.headers.get(hdrs.RANGE, "")
+    condition = request.headers.get(hdrs.IF_RANGE, "").strip()
+    one_of_bytes = told.lower().startswith("bytes=") and "," not in told
+    return one_of_bytes and condition in ("", headers.get("ETag", ""))
 
 
 def _nothing_there(size: int) -> web.Response:
@@ -153,8 +165,6 @@ def _nothing_there(size: int) -> web.Response:
 def _range(request: web.Request, size: int) -> tuple[int, int]:
     wanted = request.http_range
     start, end = wanted.start, wanted.stop
-    if start is None and end is None:
-        return 0, size
     if start is not None and start < 0:
         return max(0, size + start), size
     if start is None or start >= size:

@@ -9,6 +9,7 @@ from aiohttp import web
 from cloudly_registry.http import blobs, listings, manifests, token, uploads
 from cloudly_registry.http.access import authorised
 from cloudly_registry.http.auditing import Audited
+from cloudly_registry.http.basic import admit
 from cloudly_registry.http.body import no_expectation
 from cloudly_registry.http.errors import errors_as_oci
 from cloudly_registry.http.objects import serve_objects
@@ -29,12 +30,13 @@ async def check(call: Call) -> web.Response:
 
 
 ROUTES = (
-    Route.of("/v2/?", GET=check, HEAD=check),
+    Route.of("/v2/?", admit, GET=check, HEAD=check),
     Route.of("/v2/token", GET=token.get_token, POST=token.post_token),
-    Route.of("/v2/_catalog", GET=listings.catalog),
-    Route.of("/v2/<name>/blobs/uploads/?", POST=uploads.start),
+    Route.of("/v2/_catalog", admit, GET=listings.catalog),
+    Route.of("/v2/<name>/blobs/uploads/?", admit, POST=uploads.start),
     Route.of(
         "/v2/<name>/blobs/uploads/<reference>",
+        admit,
         GET=uploads.status,
         PATCH=uploads.append,
         PUT=uploads.finish,
@@ -42,19 +44,21 @@ ROUTES = (
     ),
     Route.of(
         "/v2/<name>/blobs/<reference>",
+        admit,
         GET=blobs.get,
         HEAD=blobs.get,
         DELETE=Audited("DeleteBlob", "blob", ("delete",), blobs.delete),
     ),
     Route.of(
         "/v2/<name>/manifests/<reference>",
+        admit,
         GET=manifests.get,
         HEAD=manifests.get,
         PUT=Audited("PutManifest", "manifest", ("pull", "push"), manifests.put),
         DELETE=Audited("DeleteManifest", "manifest", ("delete",), manifests.delete),
     ),
-    Route.of("/v2/<name>/tags/list", GET=listings.tags),
-    Route.of("/v2/<name>/referrers/<reference>", GET=listings.referrers),
+    Route.of("/v2/<name>/tags/list", admit, GET=listings.tags),
+    Route.of("/v2/<name>/referrers/<reference>", admit, GET=listings.referrers),
 )
 
 

@@ -1,20 +1,20 @@
 """/v2/token: a Basic login for a short token with what the login may do (Docker token authentication)."""
 
-import ipaddress
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
-from cloudly_kit.errors import CredentialsInvalid, SecondFactorMissing, SecondFactorNeeded, TokenExpired, TokenRevoked
 
 from cloudly_registry.errors import Unauthorized, Unsupported
+from cloudly_registry.http.basic import CHALLENGE, as_challenge
 from cloudly_registry.http.body import whole
 from cloudly_registry.http.json import json_response
+from cloudly_registry.http.remote import remote_address
 from cloudly_registry.http.routes import Call
 from cloudly_registry.peers import basic_credentials
 from cloudly_registry.tokens import ANONYMOUS, LIFETIME_SECONDS, parse_scopes
 
-_BASIC = 'Basic realm="Cloudly registry", charset="UTF-8"'
 _FORM_BYTES = 64 << 10
 
 
@@ -25,33 +25,39 @@ async def get_token(call: Call) -> web.Response:
     if not header:
         public = await _public(call, told)
         if not public:
-            raise Unauthorized("authentication required", challenge=_BASIC)
+            raise Unauthorized("authentication required", challenge=CHALLENGE)
         return _token(call.parts.tokens.issue(ANONYMOUS, parse_scopes(told), public))
     username, password = basic_credentials(header)
-    return await _answer(call, username, password, told)
+    offline = call.request.query.get("offline_token", "") == "true"
+    return await _answer(call, username, password, told, offline=offline)
 
 
 async def post_token(call: Call) -> web.Response:
-    """POST: the OAuth 2 form (RFC 6749 §4.3), as containerd and Docker send it."""
-    from urllib.parse import parse_qs
-
+    """POST: the OAuth 2 form (RFC 6749 §4.3 and §6), as containerd and Docker send it."""
     body = await whole(call.request, _FORM_BYTES, call.parts.idle_seconds)
     form = parse_qs(body.decode("utf-8", "replace"))
 
     def field(name: str) -> str:
         return form.get(name, [""])[0]
 
-    if field("grant_type") != "password":
-        raise Unsupported("only the password grant is known", status=400)
-    return await _answer(call, field("username"), field("password"), form.get("scope", []))
+    scopes = form.get("scope", [])
+    match field("grant_type"):
+        case "password":
+            offline = field("access_type") == "offline"
+            return await _answer(call, field("username"), field("password"), scopes, offline=offline)
+        case "refresh_token":
+            token = field("refresh_token")
+            return await _answer(call, *call.parts.refresh_tokens.open(token), scopes, refreshed_by=token)
+    raise Unsupported("the grants that are known are password and refresh_token", status=400)
 
 
-async def _answer(call: Call, username: str, password: str, scopes: list[str]) -> web.Response:
-    try:
+async def _answer(
+    call: Call, username: str, password: str, scopes: list[str], *, offline: bool = False, refreshed_by: str = ""
+) -> web.Response:
+    with as_challenge(CHALLENGE):
         identity = await call.parts.logins.identify(username, password, remote_address(call.request))
-    except (CredentialsInvalid, TokenExpired, TokenRevoked, SecondFactorMissing, SecondFactorNeeded) as error:
-        raise Unauthorized(error.message, challenge=_BASIC) from error
-    return _token(call.parts.tokens.issue(identity, parse_scopes(scopes), await _public(call, scopes)))
+    token = call.parts.tokens.issue(identity, parse_scopes(scopes), await _public(call, scopes))
+    return _token(token, call.parts.refresh_tokens.issue(username, password) if offline else refreshed_by)
 
 
 async def _public(call: Call, scopes: list[str]) -> set[str]:
@@ -60,7 +66,7 @@ async def _public(call: Call, scopes: list[str]) -> set[str]:
     return {name for name in names if await call.parts.images.is_public(name)}
 
 
-def _token(token: str) -> web.Response:
+def _token(token: str, refresh_token: str = "") -> web.Response:
     issued = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     answer: dict[str, Any] = {
         "token": token,
@@ -68,19 +74,8 @@ def _token(token: str) -> web.Response:
         "token_type": "Bearer",
         "expires_in": LIFETIME_SECONDS,
         "issued_at": issued,
+        **({"refresh_token": refresh_token} if refresh_token else {}),
     }
     response = json_response(answer)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def remote_address(request: web.Request) -> str:
-    """The client's address: what a proxy on this machine or network says, else the peer's own."""
-    peer = request.remote or ""
-    try:
-        trusted = ipaddress.ip_address(peer).is_private
-    except ValueError:
-        trusted = True  # a unix socket
-    # The last entry is the one that our own proxy wrote; those before it are the client's claims.
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() if trusted else ""
-    return told[:64] or peer
