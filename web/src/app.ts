@@ -147,8 +147,18 @@ export class App extends LitElement {
       .who {
         display: grid;
         min-width: 0;
-        padding-inline-start: var(--gap-2);
+        flex: 1;
+        padding: 4px var(--gap-2);
+        border-radius: var(--radius);
+        color: var(--text);
         line-height: 1.3;
+      }
+      .who:hover {
+        background: var(--hover);
+        text-decoration: none;
+      }
+      .who[aria-current="page"] {
+        background: var(--accent-quiet);
       }
       .who strong {
         font-weight: 600;
@@ -241,7 +251,7 @@ export class App extends LitElement {
         </ul>
       </nav>
       <div class="foot" role="group" aria-label="Account">
-        <div class="who"><strong class="cut">${identity?.name}</strong><span class="muted small cut">${identity?.roles?.join(", ") ?? ""}</span></div>
+        <a class="who" href="/account" title="Your account" aria-current=${this.section === "account" ? "page" : "false"}><strong class="cut">${identity?.name}</strong><span class="muted small cut">${identity?.roles?.join(", ") ?? ""}</span></a>
         <div class="row">
           <cl-menu compact label="Theme" symbol=${shown} .items=${themes} @chosen=${(event: CustomEvent<Theme>) => this.setTheme(event.detail)}></cl-menu>
           <button type="button" class="quiet icon-only" aria-label="Log out" title="Log out" @click=${this.logout}>${icon("logout")}</button>

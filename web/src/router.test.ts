@@ -22,6 +22,7 @@ it("follows only addresses of the dashboard itself after a login", () => {
 
 it("leads everybody to the pages that are for them, and keeps in mind where they wanted to go", () => {
   const member = { id: "u1", name: "ada" };
+  const enrolling = { ...member, mustEnrol: true };
   const led = (audience: Audience, identity: Identity | undefined, address: string): string | undefined => {
     const { pathname, searchParams } = new URL(address, "http://localhost");
     return diversion(audience, identity, pathname, searchParams);
@@ -30,4 +31,9 @@ it("leads everybody to the pages that are for them, and keeps in mind where they
   expect(led("anybody", undefined, "/invite")).toBeUndefined();
   expect(led("member", undefined, "/workloads?only=attention")).toBe("/login?next=%2Fworkloads%3Fonly%3Dattention");
   expect(led("guest", member, "/login?next=%2Fclusters")).toBe("/clusters");
+  expect(led("member", enrolling, "/clusters")).toBe("/enrol?next=%2Fclusters");
+  expect(led("guest", enrolling, "/login?next=%2Fclusters")).toBe("/enrol?next=%2Fclusters");
+  expect(led("enrolling", undefined, "/enrol?next=%2Fclusters")).toBe("/login?next=%2Fclusters");
+  expect(led("enrolling", member, "/enrol?next=%2Fclusters")).toBe("/clusters");
+  expect(led("enrolling", enrolling, "/enrol")).toBeUndefined();
 });

@@ -3,8 +3,8 @@ import type { TemplateResult } from "lit";
 
 import type { Identity } from "./api/records";
 
-/** Whom a page is for: who is logged in, who is not, or both. */
-export type Audience = "member" | "guest" | "anybody";
+/** Whom a page is for: who is logged in, who is not, who has to enrol a second factor first, or all of these. */
+export type Audience = "member" | "guest" | "enrolling" | "anybody";
 
 export type Params = Readonly<Record<string, string>>;
 
@@ -71,13 +71,13 @@ export function listenToLinks(): void {
 
 /** Where somebody is led who asks for a page that is not for them; undefined where it is. */
 export function diversion(audience: Audience, identity: Identity | undefined, path: string, query: URLSearchParams): string | undefined {
-  const who: Audience = identity === undefined ? "guest" : "member";
+  const who: Audience = identity === undefined ? "guest" : identity.mustEnrol ? "enrolling" : "member";
   if (audience === who || audience === "anybody") return undefined;
   const beyondTheDoor = safeNext(query.get("next"));
   if (who === "member") return beyondTheDoor;
   const asked = query.size > 0 ? `${path}?${query.toString()}` : path;
   const next = audience === "member" ? asked : beyondTheDoor;
-  return `/login?${new URLSearchParams({ next }).toString()}`;
+  return `${who === "guest" ? "/login" : "/enrol"}?${new URLSearchParams({ next }).toString()}`;
 }
 
 /** Where to go after a login: only addresses of the dashboard itself. */

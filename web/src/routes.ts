@@ -5,6 +5,8 @@ import type { Route } from "./router";
 
 export const routes: readonly Route[] = [
   { path: "/login", section: "", audience: "guest", load: () => import("./views/login/login"), render: () => html`<cl-login></cl-login>` },
+  { path: "/enrol", section: "", audience: "enrolling", load: () => import("./views/enrol/enrol"), render: () => html`<cl-enrol></cl-enrol>` },
+  { path: "/account", section: "account", load: () => import("./views/account/account-page"), render: () => html`<cl-account-page></cl-account-page>` },
   { path: "/invite", section: "", audience: "anybody", load: () => import("./views/invite/invite"), render: () => html`<cl-invite></cl-invite>` },
   { path: "/", section: "overview", load: () => import("./views/overview/overview"), render: () => html`<cl-overview></cl-overview>` },
   { path: "/clusters", section: "clusters", load: () => import("./views/clusters/cluster-list"), render: () => html`<cl-cluster-list></cl-cluster-list>` },

@@ -17,6 +17,8 @@ export class CopyField extends LitElement {
   @property() display = "";
   /** One line among text, without a frame. */
   @property({ type: Boolean, reflect: true }) inline = false;
+  /** Only the button, for text that stands beside it. */
+  @property({ type: Boolean, reflect: true }) button = false;
   @query("code") private code!: HTMLElement;
   @state() private said: "" | "Copied" | "Press Ctrl+C" = "";
 
@@ -58,6 +60,14 @@ export class CopyField extends LitElement {
         overflow-wrap: anywhere;
         user-select: all;
       }
+      :host([button]) {
+        display: inline-block;
+      }
+      :host([button]) div {
+        padding: 0;
+        border: 0;
+        background: none;
+      }
       :host([inline]) code {
         padding: 0;
         overflow: hidden;
@@ -78,8 +88,8 @@ export class CopyField extends LitElement {
   override render(): TemplateResult {
     const name = `Copy ${this.label}`;
     return html`<div>
-      <code>${this.display === "" ? this.value : this.display}</code>
-      <button type="button" class="quiet compact ${this.said === "" ? "" : "said"} ${this.inline ? "icon-only" : ""}" aria-label=${name} title=${name} @click=${this.copy}>
+      <code class=${this.button ? "visually-hidden" : ""} aria-hidden=${this.button}>${this.display === "" ? this.value : this.display}</code>
+      <button type="button" class="${this.button ? "" : "quiet compact"} ${this.said === "" ? "" : "said"} ${this.inline ? "icon-only" : ""}" aria-label=${name} title=${name} @click=${this.copy}>
         ${icon(this.said === "Copied" ? "check" : "copy", 14)}${this.inline ? "" : this.said === "" ? "Copy" : this.said}
       </button>
       <span class="visually-hidden" role="status">${this.said === "Copied" ? `${this.label} copied` : this.said}</span>

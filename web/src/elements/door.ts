@@ -9,7 +9,6 @@ import { icon } from "./icon";
 @customElement("cl-door")
 export class Door extends LitElement {
   @property() heading = "";
-  @property({ type: Boolean, reflect: true }) wide = false;
 
   static override styles = [
     shared,
@@ -25,9 +24,6 @@ export class Door extends LitElement {
         display: grid;
         gap: var(--gap-5);
         width: min(360px, 100%);
-      }
-      :host([wide]) .box {
-        width: min(560px, 100%);
       }
       .brand {
         display: grid;

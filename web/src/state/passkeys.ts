@@ -1,5 +1,5 @@
 // Passkeys in this browser (WebAuthn Level 3), with refusals in words. The ceremonies' bytes are the library's business.
-import { browserSupportsWebAuthn, startAuthentication, startRegistration, WebAuthnError } from "@simplewebauthn/browser";
+import { browserSupportsWebAuthn, startAuthentication, startRegistration, WebAuthnAbortService, WebAuthnError } from "@simplewebauthn/browser";
 import type { PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON } from "@simplewebauthn/browser";
 
 import { ApiError, type Problem } from "../api/errors";
@@ -16,6 +16,9 @@ export async function usePasskey(options: string): Promise<string> {
 export async function makePasskey(options: string): Promise<string> {
   return ceremony(() => startRegistration({ optionsJSON: JSON.parse(options) as PublicKeyCredentialCreationOptionsJSON }));
 }
+
+/** Gives up what a device is being asked for. */
+export const cancelPasskey = (): void => WebAuthnAbortService.cancelCeremony();
 
 async function ceremony(run: () => Promise<unknown>): Promise<string> {
   try {

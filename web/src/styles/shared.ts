@@ -168,6 +168,13 @@ export const shared = css`
   .panel > .body {
     padding: var(--gap-4);
   }
+  .once {
+    padding: 8px 12px;
+    border-radius: var(--radius);
+    background: var(--warn-quiet);
+    color: var(--warn);
+    font-weight: 500;
+  }
   .facts {
     display: grid;
     grid-template-columns: minmax(96px, max-content) minmax(0, 1fr);

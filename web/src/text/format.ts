@@ -41,6 +41,11 @@ export function shortDigest(digest: string | undefined): string {
   return (digest ?? "").replace(/^sha256:/, "").slice(0, 12);
 }
 
+/** Text in groups of four, as people copy it by hand. */
+export function grouped(text: string): string {
+  return text.replace(/(.{4})(?=.)/g, "$1 ");
+}
+
 /** An enum's value without its name: `enumWord("DEPLOYMENT_STATE_RUNNING", "DEPLOYMENT_STATE")` is "running". */
 export function enumWord(value: string | undefined, name: string): string {
   const word = (value ?? "").replace(`${name}_`, "").toLowerCase().replace(/_/g, " ");

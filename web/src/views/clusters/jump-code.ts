@@ -19,13 +19,6 @@ export class JumpCode extends LitElement {
       h3 {
         margin-bottom: 4px;
       }
-      .once {
-        padding: 8px 12px;
-        border-radius: var(--radius);
-        background: var(--warn-quiet);
-        color: var(--warn);
-        font-weight: 500;
-      }
     `,
   ];
 

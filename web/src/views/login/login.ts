@@ -11,7 +11,7 @@ import "../../elements/form-field";
 import { icon } from "../../elements/icon";
 import "../../elements/problem-box";
 import { toast } from "../../elements/toasts";
-import { passkeysWork, usePasskey } from "../../state/passkeys";
+import { cancelPasskey, passkeysWork, usePasskey } from "../../state/passkeys";
 import { session } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { isOver, refusal, type Way } from "./refusals";
@@ -82,14 +82,17 @@ export class Login extends LitElement {
   /** Ways that need no password. */
   private renderOtherWays(): TemplateResult | typeof nothing {
     if (!passkeysWork()) return nothing;
+    const waiting = this.busy && this.way === "FACTOR_KIND_PASSKEY";
     return html`<div class="or">or</div>
-      <button type="button" ?disabled=${this.busy} @click=${this.loginByPasskey}>${icon("passkey")} Log in with a passkey</button>`;
+      ${waiting
+        ? html`<button type="button" @click=${cancelPasskey}>Waiting for your passkey · Cancel</button>`
+        : html`<button type="button" ?disabled=${this.busy} @click=${this.loginByPasskey}>${icon("passkey")} Log in with a passkey</button>`}`;
   }
 
   private renderSecondStep(challenge: LoginChallenge): TemplateResult {
     const others = usable(challenge).filter(({ way }) => way !== this.way);
     return html`<cl-door heading="One more step">
-      <p slot="lead" class="muted">You log in as <strong>${this.username}</strong>, who has a second factor.</p>
+      <p slot="lead" class="muted">Logging in as <strong>${this.username}</strong></p>
       <form class="panel" @submit=${this.submit}>
         ${this.renderAnswer()}
         <cl-problem .error=${this.error}></cl-problem>

@@ -55,13 +55,6 @@ export class TokenCreateDialog extends LitElement {
         padding-inline-start: var(--gap-4);
         border-inline-start: 2px solid var(--line);
       }
-      .once {
-        padding: 8px 12px;
-        border-radius: var(--radius);
-        background: var(--warn-quiet);
-        color: var(--warn);
-        font-weight: 500;
-      }
       .pair {
         display: grid;
         grid-template-columns: repeat(auto-fit, minmax(min(180px, 100%), 1fr));

@@ -18,13 +18,6 @@ export class OneTimeLink extends LitElement {
         display: grid;
         gap: var(--gap-3);
       }
-      .once {
-        padding: 8px 12px;
-        border-radius: var(--radius);
-        background: var(--warn-quiet);
-        color: var(--warn);
-        font-weight: 500;
-      }
     `,
   ];
 

@@ -1,0 +1,142 @@
+// Sets up an authenticator app: its secret as a QR code and as text, then the code that shows that the app has it.
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import { asApiError, type ApiError } from "../../api/errors";
+import type { TotpSecret } from "../../api/records";
+import "../../elements/copy-field";
+import "../../elements/dialog";
+import type { FormField } from "../../elements/form-field";
+import "../../elements/form-field";
+import "../../elements/problem-box";
+import "../../elements/qr-code";
+import { shared } from "../../styles/shared";
+import { grouped } from "../../text/format";
+
+@customElement("cl-totp-dialog")
+export class TotpDialog extends LitElement {
+  /** Has the secret count from now on. */
+  @property({ attribute: false }) confirm!: (code: string) => Promise<void>;
+  @state() private secret: TotpSecret | undefined;
+  @state() private open = false;
+  @state() private busy = false;
+  @state() private error: ApiError | undefined;
+  @query("cl-field") private field!: FormField | null;
+
+  static override styles = [
+    shared,
+    css`
+      ol {
+        display: grid;
+        gap: var(--gap-4);
+        counter-reset: step;
+      }
+      li {
+        display: grid;
+        grid-template-columns: 24px minmax(0, 1fr);
+        gap: var(--gap-3);
+        counter-increment: step;
+      }
+      li::before {
+        content: counter(step);
+        display: grid;
+        place-items: center;
+        width: 24px;
+        height: 24px;
+        border-radius: 50%;
+        background: var(--accent-quiet);
+        color: var(--accent);
+        font-size: var(--size-small);
+        font-weight: 600;
+      }
+      li > div {
+        display: grid;
+        justify-items: start;
+        gap: var(--gap-3);
+        padding-top: 2px;
+      }
+      li cl-copy {
+        width: 100%;
+      }
+      cl-qr {
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+      }
+      cl-field {
+        width: min(240px, 100%);
+      }
+      cl-problem {
+        width: 100%;
+      }
+    `,
+  ];
+
+  show(secret: TotpSecret): void {
+    this.secret = secret;
+    this.error = undefined;
+    this.open = true;
+  }
+
+  override render(): TemplateResult {
+    const { secret } = this;
+    const wrong = this.error?.violations.get("code") ?? "";
+    return html`<cl-dialog heading="Set up an authenticator app" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+      ${secret
+        ? html`<form @submit=${this.submit}>
+            <ol>
+              <li>
+                <div>
+                  <p>Scan this with an authenticator app on your phone, such as Aegis, Google Authenticator or your password manager.</p>
+                  <cl-qr value=${secret.uri} label="QR code with the secret for the authenticator app"></cl-qr>
+                  <p class="muted">Or enter this secret in the app by hand:</p>
+                  <cl-copy id="secret" label="secret" value=${secret.secret} display=${grouped(secret.secret)}></cl-copy>
+                </div>
+              </li>
+              <li>
+                <div>
+                  <cl-field label="Code that the app shows" mono keyboard="numeric" autocomplete="one-time-code" placeholder="123456" violation=${wrong}></cl-field>
+                  ${wrong === "" ? html`<cl-problem .error=${this.error}></cl-problem>` : nothing}
+                </div>
+              </li>
+            </ol>
+          </form>`
+        : nothing}
+      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Checking…" : "Turn on"}</button>
+    </cl-dialog>`;
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    const { field } = this;
+    if (this.busy || !field) return;
+    const code = field.value.replace(/\s/g, "");
+    if (code !== "") {
+      this.busy = true;
+      this.error = undefined;
+      try {
+        await this.confirm(code);
+        this.open = false;
+        return;
+      } catch (error) {
+        this.error = asApiError(error);
+        field.value = "";
+      } finally {
+        this.busy = false;
+      }
+    }
+    field.focus();
+  }
+
+  private closed(): void {
+    this.open = false;
+    // The secret does not stay behind in the page.
+    this.secret = undefined;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-totp-dialog": TotpDialog;
+  }
+}
