@@ -96,6 +96,8 @@ class BlobRecords:
         return outcomes
 
     async def _intact(self, known: Blob, stored: ObjectStat) -> bool:
+        if known.lost_since is not None:
+            return False
         if known.key == stored.key:
             return True
         found = await self._objects.stat(known.key)

@@ -27,13 +27,15 @@ class Blobs:
         link = await self._store.link(image_id, digest)
         if link is None:
             raise BlobUnknown(digest)
+        if link.lost_since is not None:
+            return await self.moved(link)
         if link.unused_since is not None:
             # The collector waits with it; whoever asks may be about to push a manifest that needs it.
             await self._store.use("links", link.id)
         return link
 
     async def moved(self, link: Link) -> Link:
-        """The link again, after its object was not found: the blob may have been stored anew since.
+        """The link again, after its object was not found, or found damaged: the blob may have been stored anew since.
 
         Raises:
             BlobUnknown: its bytes are lost.
@@ -65,7 +67,7 @@ class Blobs:
         async def work(session: Session) -> bool:
             link = await self._store.link(source_image_id, digest, session)
             blob = await self._store.blob(digest, session) if link else None
-            if blob is None:
+            if blob is None or blob.lost_since is not None:
                 return False
             await self._store.put_blob(blob, session)
             await self._store.put_link(image_id, blob, session)

@@ -1,10 +1,10 @@
 """Giving space back: uploads that nobody went on with, objects that nothing refers to, rows of deleted repositories."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cloudly_kit.objects import ObjectStore
+from cloudly_kit.objects import ObjectStat, ObjectStore
 from cloudly_kit.store.documents import now
 
 from cloudly_registry.blobs import PREFIX
@@ -39,7 +39,7 @@ class Cleanup:
         """Cancel uploads that were left alone; how many."""
         cancelled = 0
         async for found in self.objects.uploads(PREFIX):
-            if self._is_recent(found.modified):
+            if self.is_recent(found.modified):
                 continue
             try:
                 await self.uploads.cancel(BlobUpload.of_key(found.key))
@@ -60,20 +60,24 @@ class Cleanup:
     async def unreferenced_objects(self, report: Report) -> tuple[int, int]:
         """Delete objects that are no blob and no upload; how many, and their bytes."""
         seen = deleted = freed = 0
-        # An upload ends after its blob is recorded; one that begins from here on has only recent objects.
-        under_way = {upload.key async for upload in self.objects.uploads(PREFIX)}
-        async for found in self.objects.list(PREFIX):
+        async for found, orphan in self.orphans():
             seen += 1
             if seen % 1000 == 0:
                 await report(seen, "objects")
-            if self._is_recent(found.modified) or found.key.rpartition("/")[0] in under_way:
-                continue
-            if await self.store.blob_of_object(found.key) is not None:
-                continue
-            await self.objects.delete(found.key)
-            deleted += 1
-            freed += found.size
+            if orphan and not self.is_recent(found.modified):
+                await self.objects.delete(found.key)
+                deleted += 1
+                freed += found.size
         return deleted, freed
 
-    def _is_recent(self, modified: datetime) -> bool:
+    async def orphans(self) -> AsyncIterator[tuple[ObjectStat, bool]]:
+        """All objects, and whether they are neither of a blob nor of an upload; young ones may become one."""
+        # An upload ends after its blob is recorded; one that begins from here on has only recent objects.
+        under_way = {upload.key async for upload in self.objects.uploads(PREFIX)}
+        async for found in self.objects.list(PREFIX):
+            used = found.key.rpartition("/")[0] in under_way
+            yield found, not used and await self.store.blob_of_object(found.key) is None
+
+    def is_recent(self, modified: datetime) -> bool:
+        """Whether what was written then is left alone."""
         return modified > now() - self.keep

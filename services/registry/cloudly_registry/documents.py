@@ -70,6 +70,8 @@ class Blob(Row):
     create_time: datetime
     touch: str = ""
     """New each time that a repository links it: so whoever deletes it meanwhile meets that in the database."""
+    lost_since: datetime | None = None
+    """When a check found its bytes missing or wrong; a push of the same digest brings a blob without this."""
 
 
 class Link(Row):
@@ -81,6 +83,8 @@ class Link(Row):
     size: int
     unused_since: datetime | None = None
     """When the collector first saw that no manifest refers to it; whoever asks for the blob sets it back."""
+    lost_since: datetime | None = None
+    """The blob's; what is lost counts as missing when a manifest is pushed, so that its bytes come again."""
 
 
 class ManifestRow(Row):

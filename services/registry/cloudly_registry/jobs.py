@@ -10,8 +10,10 @@ from cloudly_kit.sealed_values import SealedValues, rewrap_task
 
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.collector import Collector
+from cloudly_registry.fsck import Fsck
 
 COLLECT_GARBAGE = "collect-garbage"
+CHECK = "registry-fsck"
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Work:
 
     cleanup: Cleanup
     collector: Collector
+    fsck: Fsck
     lease: Lease
     """Held by the one collector that works."""
     sealed: SealedValues
@@ -57,8 +60,22 @@ async def collect_garbage(run: Run, work: Work) -> dict[str, Any]:
     return report.result()
 
 
+@task(
+    CHECK,
+    timeout_seconds=24 * 3600,
+    description="Checks that everything the registry has written down is there and is what its digest says. "
+    "Parameters deep: read all bytes; repair: do what can be done.",
+    category="maintenance",
+    always_audited=True,
+)
+async def check_registry(run: Run, work: Work) -> dict[str, Any]:
+    """Check; the report is the execution's result."""
+    deep, repair = (bool(run.parameters.get(name, False)) for name in ("deep", "repair"))
+    return (await work.fsck.run(run.progress, deep=deep, repair=repair)).result()
+
+
 def _sealed(work: Work) -> SealedValues:
     return work.sealed
 
 
-TASKS: Sequence[Task[Work]] = (upload_cleanup, collect_garbage, rewrap_task("registry", _sealed))
+TASKS: Sequence[Task[Work]] = (upload_cleanup, collect_garbage, check_registry, rewrap_task("registry", _sealed))

@@ -29,6 +29,7 @@ from cloudly_registry.config import Settings
 from cloudly_registry.events import PUBLISHES
 from cloudly_registry.external_registries import ExternalRegistries
 from cloudly_registry.external_registry_store import ExternalRegistryStore
+from cloudly_registry.fsck import Fsck
 from cloudly_registry.http.parts import Parts
 from cloudly_registry.http.server import serving
 from cloudly_registry.image_versions import ImageVersions
@@ -152,7 +153,8 @@ async def build(runtime: Runtime, settings: Settings) -> Work:
     cleanup = Cleanup(store, objects, Uploads(store, objects, blobs), timedelta(hours=settings.upload_hours))
     collector = Collector(store, objects, manifests, quarantine, pins, timedelta(hours=settings.grace_hours))
     lease = Lease(runtime.redis, "cloudly.lease.registry.collector", new_id(), 30)
-    return Work(cleanup, collector, lease, SealedValues(await runtime.envelope(), sealed(runtime.database)))
+    fsck = Fsck(store, objects, cleanup, quarantine, timedelta(hours=settings.quarantine_hours))
+    return Work(cleanup, collector, fsck, lease, SealedValues(await runtime.envelope(), sealed(runtime.database)))
 
 
 def main() -> None:

@@ -88,7 +88,8 @@ class Manifests:
         body = self._cache.body(digest)
         if body is None:
             body = await self._store.content(digest)
-            if body is None:
+            if body is None or digest_of(body, algorithm_of(digest)) != digest:
+                log.error("registry.manifest_lost", image=image_id, digest=digest, there=body is not None)
                 raise ManifestUnknown(reference)
             self._cache.keep(digest, body)
         return Stored(media_type, digest, body)

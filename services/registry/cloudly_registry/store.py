@@ -170,13 +170,15 @@ class RegistryStore:
         return "" if raw is None else str(raw["image_id"])
 
     async def missing(self, collection: str, image_id: str, digests: Iterable[str], session: Session) -> list[str]:
-        """Which of these digests have no row in `links` or `manifests` of the repository."""
+        """Which of these digests have no row in `links` or `manifests` of the repository, or have lost their bytes."""
         wanted = list(dict.fromkeys(digests))
         found: set[str] = set()
         for first in range(0, len(wanted), _BATCH):
             ids = [f"{image_id}/{digest}" for digest in wanted[first : first + _BATCH]]
-            fields = {"digest": 1, "unused_since": 1}
+            fields = {"digest": 1, "unused_since": 1, "lost_since": 1}
             async for row in self.database.raw(collection).find({"_id": {"$in": ids}}, fields, session=session.raw):
+                if row.get("lost_since") is not None:
+                    continue
                 found.add(row["digest"])
                 if row.get("unused_since") is not None:
                     # Written, so that it meets a collector that is about to take it.
@@ -316,7 +318,14 @@ class RegistryStore:
 
 
 def _link(image_id: str, blob: Blob) -> Link:
-    return Link(id=f"{image_id}/{blob.id}", image_id=image_id, digest=blob.id, key=blob.key, size=blob.size)
+    return Link(
+        id=f"{image_id}/{blob.id}",
+        image_id=image_id,
+        digest=blob.id,
+        key=blob.key,
+        size=blob.size,
+        lost_since=blob.lost_since,
+    )
 
 
 def _driver(session: Session | None) -> Any:

@@ -1,7 +1,7 @@
 """A registry of the test's own: the real service in this process, over a real database, Redis and auth."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from cloudly_kit.hints import Hints
 from cloudly_kit.objects import from_settings
+from cloudly_kit.objects.testing import ACCESS_KEY, SECRET_KEY, moto_server
 from cloudly_kit.outbox import Outbox
 from cloudly_kit.store import Database
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.collector import Collector
 from cloudly_registry.events import PUBLISHES
+from cloudly_registry.fsck import Fsck
 from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.pins import Pins
@@ -25,13 +27,27 @@ from cloudly_registry.uploads import Uploads
 from cloudly_registry.webhooks import deliverer
 from cloudly_registry.webhooks.testing import Hooks, Receiver, hooks, receiving
 from motor.motor_asyncio import AsyncIOMotorClient
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 
 @pytest.fixture(scope="module")
-async def registry(scratch: Path, mongo_url: str, redis_url: str) -> AsyncIterator[Registry]:
-    """A registry that the tests of a file share; each works in repositories of its own (`name`)."""
-    async with running_registry(scratch / f"r{uuid.uuid4().hex[:7]}", mongo_url, redis_url) as running:
+def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Settings that lead to a bucket of a moto server."""
+    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield {"s3_endpoint": url, "s3_access_key": ACCESS_KEY, "s3_secret_key": SecretStr(SECRET_KEY)}
+
+
+@pytest.fixture(scope="module")
+async def registry(
+    request: pytest.FixtureRequest, scratch: Path, mongo_url: str, redis_url: str
+) -> AsyncIterator[Registry]:
+    """A registry that the tests of a file share; each works in repositories of its own (`name`).
+
+    Its objects are in a directory, or where a file asks for it (parameter `s3`) in a bucket.
+    """
+    settings = request.getfixturevalue("s3_settings") if getattr(request, "param", "") == "s3" else {}
+    async with running_registry(scratch / f"r{uuid.uuid4().hex[:7]}", mongo_url, redis_url, **settings) as running:
         yield running
 
 
@@ -80,6 +96,12 @@ async def collector(registry: Registry) -> AsyncIterator[Collector]:
         yield Collector(store, objects, manifests, quarantine, pins, timedelta(seconds=0.5))
     await redis.aclose()
     mongo.close()
+
+
+@pytest.fixture
+async def fsck(collector: Collector, cleanup: Cleanup) -> Fsck:
+    """The registry's check, which keeps damaged bytes for an hour."""
+    return Fsck(collector.store, collector.objects, cleanup, collector.quarantine, timedelta(hours=1))
 
 
 @pytest.fixture

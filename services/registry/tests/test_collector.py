@@ -16,6 +16,8 @@ from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry, index_of
 
+pytestmark = pytest.mark.parametrize("registry", ["directory", "s3"], indirect=True, scope="module")
+
 
 async def silent(done: int, total: int, what: str) -> None:
     """Progress that nobody reads."""

@@ -13,7 +13,8 @@ async def test_the_cleanup_runs_in_the_worker_and_reports(client: Client, regist
     async with registry.harness.channel("registry", token=token) as channel, registry.worker(), asyncio.timeout(60):
         tasks = task_pb2_grpc.TaskServiceStub(channel)
         listed = await tasks.ListTasks(task_pb2.ListTasksRequest())
-        assert [task.name for task in listed.tasks] == ["collect-garbage", "rewrap-registry-secrets", "upload-cleanup"]
+        expected = ["collect-garbage", "registry-fsck", "rewrap-registry-secrets", "upload-cleanup"]
+        assert [task.name for task in listed.tasks] == expected
         started = await tasks.RunTask(task_pb2.RunTaskRequest(task="upload-cleanup"))
         executions = execution_pb2_grpc.ExecutionServiceStub(channel)
         while True:

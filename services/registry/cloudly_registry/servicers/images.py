@@ -13,7 +13,7 @@ from cloudly_kit.watches import watch_event
 
 from cloudly_registry.documents import ImageDocument, Version
 from cloudly_registry.images import Images
-from cloudly_registry.jobs import COLLECT_GARBAGE
+from cloudly_registry.jobs import CHECK, COLLECT_GARBAGE
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.quarantine_store import Held
@@ -119,6 +119,14 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         parameters = {"dryRun": request.dry_run}
         record = await self._executions.create(COLLECT_GARBAGE, parameters, actor=caller().actor.name)
         return image_pb2.CollectGarbageResponse(execution=to_message(record))
+
+    async def CheckRegistry(
+        self, request: image_pb2.CheckRegistryRequest, context: Any
+    ) -> image_pb2.CheckRegistryResponse:
+        """Start a check."""
+        parameters = {"deep": request.deep, "repair": request.repair}
+        record = await self._executions.create(CHECK, parameters, actor=caller().actor.name)
+        return image_pb2.CheckRegistryResponse(execution=to_message(record))
 
     async def WatchImages(
         self, request: image_pb2.WatchImagesRequest, context: Any
