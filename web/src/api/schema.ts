@@ -172,6 +172,10 @@ export interface components {
         CheckExternalRegistryRequest: Record<string, never>;
         /** @enum {string} */
         CheckOutcome: "CHECK_OUTCOME_UNSPECIFIED" | "CHECK_OUTCOME_PASSED" | "CHECK_OUTCOME_FAILED" | "CHECK_OUTCOME_NOT_CHECKED";
+        CheckRegistryRequest: {
+            deep?: boolean;
+            repair?: boolean;
+        };
         Cluster: {
             readonly id?: string;
             name: string;
