@@ -75,6 +75,8 @@ def _method(service: str, method: descriptor_pb2.MethodDescriptorProto, rules: A
             "columns": list(rules.cli.columns),
             "confirm": rules.cli.confirm,
             "aliases": list(rules.cli.noun_aliases),
+            "notes": list(rules.cli.notes),
+            "verdict": rules.cli.verdict,
         }
     kind = rules.access.WhichOneof("kind")
     described["access"] = rules.access.permission if kind == "permission" else kind

@@ -69,6 +69,16 @@ class Verb:
         return list(self.method["cli"]["columns"])
 
     @property
+    def notes(self) -> list[str]:
+        """The fields printed below the table, as JSON names."""
+        return list(self.method["cli"]["notes"])
+
+    @property
+    def verdict(self) -> str:
+        """The field that says whether all is well, as a JSON name; empty where none does."""
+        return str(self.method["cli"]["verdict"])
+
+    @property
     def confirm(self) -> bool:
         """Whether to ask before doing it."""
         return bool(self.method["cli"]["confirm"])

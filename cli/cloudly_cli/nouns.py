@@ -10,7 +10,7 @@ from cloudly_cli.client import Client
 from cloudly_cli.contract import Contract, Field, Verb
 from cloudly_cli.failures import Problem
 from cloudly_cli.flags import Flag, flags_of, value_of
-from cloudly_cli.output import FORMATS, show
+from cloudly_cli.output import FORMATS, record_of, show, show_notes
 from cloudly_cli.resolve import every, resolve
 from cloudly_cli.watching import watch
 
@@ -90,11 +90,15 @@ class Run:
             show(verb, every(self._client, verb, call.query, limit=self._given["limit"], path=call.path), self._form)
             return
         answer = self._changed(request) if self._merges() else self._send(request, self._given.get("etag") or "")
+        records = answer.get(verb.listed.json, []) if verb.listed is not None else [record_of(verb, answer)]
         if verb.listed is not None and self._form == "table":
-            answer = answer.get(verb.listed.json, [])
+            answer = records
         show(verb, answer, self._form)
         if self._form == "table":
+            show_notes(verb, records)
             once.explain(verb, answer, self._client.url)
+        if verb.verdict and not all(record.get(verb.verdict) for record in records):
+            click.get_current_context().exit(1)
 
     def _arguments(self) -> calls.Json:
         # The request with what stands as arguments, names turned into ids.

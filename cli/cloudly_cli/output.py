@@ -35,6 +35,14 @@ def show(verb: Verb, answer: Any, form: str) -> None:
             click.echo("Done.")
 
 
+def show_notes(verb: Verb, records: Sequence[Mapping[str, Any]]) -> None:
+    """Print the verb's notes of each record, a paragraph each, below the table."""
+    for record in records:
+        lines = [plain(str(record[name])) for name in verb.notes if record.get(name)]
+        if lines:
+            click.echo("\n" + "\n".join(lines))
+
+
 def dumped(value: Any, form: str) -> str:
     """A value as JSON or YAML."""
     if form == "json":
@@ -124,8 +132,12 @@ def _text(verb: Verb, type_name: str, column: str, value: Any) -> str:
         return age(value)
     if column.endswith("Bytes"):
         return size(int(value))
-    # Control characters in names or messages must not steer the terminal.
-    return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(value))
+    return plain(str(value))
+
+
+def plain(text: str) -> str:
+    """A text without control characters: those in names or messages must not steer the terminal."""
+    return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
 
 
 def age(text: str, now: datetime | None = None) -> str:

@@ -125,7 +125,7 @@ def test_verbs_name_arguments_and_columns_that_exist(method):
     noun, name = rules.verb.split(" ")
     verb = cli_contract.load().verbs[noun][name]
     record = next(d for d in descriptors(method.descriptor.output_type) if d.full_name == verb.record)
-    for column in rules.columns:
+    for column in (*rules.columns, *rules.notes, *filter(None, [rules.verdict])):
         field_at(record, column)
 
 
