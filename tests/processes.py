@@ -8,7 +8,7 @@ import time
 
 import grpc
 import pytest
-from cloudly_kit.config import ServiceSettings
+from cloudly_kit.config import SERVICES, ServiceSettings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 KILLED = 137
@@ -21,7 +21,7 @@ class Process:
     def __init__(
         self, service: str, settings: ServiceSettings, *, worker: bool = False, crashpoint: str = "", **more: str
     ) -> None:
-        self.address = "" if worker else settings.listen_address(service)
+        self.address = "" if worker or service not in SERVICES else settings.listen_address(service)
         environment = {
             "MONGODB_URL": settings.mongodb_url.get_secret_value(),
             "MONGODB_NAME": settings.mongodb_name,
@@ -29,10 +29,11 @@ class Process:
             "CLOUDLY_DATA_DIR": str(settings.data_dir),
             "CLOUDLY_AUTH_ADDRESS": settings.address_of("auth"),
             "CLOUDLY_REGISTRY_ADDRESS": settings.address_of("registry"),
-            f"CLOUDLY_{service.upper()}_LISTEN": settings.listen_address(service),
             "CLOUDLY_CRASHPOINT": crashpoint,
             **more,
         }
+        if self.address:
+            environment[f"CLOUDLY_{service.upper()}_LISTEN"] = self.address
         self.log = settings.data_dir / f"{service}{'-worker' if worker else ''}-{time.monotonic_ns()}.log"
         call = f"from cloudly_{service}.main import {'worker' if worker else 'main'} as run; run()"
         with self.log.open("wb") as log:
