@@ -45,6 +45,8 @@ class ImageDocument(Document):
     immutable_tags: list[str] = []
     """Patterns of tags that are never moved to another digest."""
     retention: list[RetentionRule] = []
+    external_registry_id: str = ""
+    """Set where it is a copy of what lies at an external registry."""
 
 
 class PinDocument(Document):

@@ -131,6 +131,12 @@ class Unsupported(OciError):
     code, status = "UNSUPPORTED", 405
 
 
+class ServiceUnavailable(OciError):
+    """A part that is needed does not answer; try again."""
+
+    code, status = "UNAVAILABLE", 503
+
+
 class TooManyRequests(OciError):
     """Slow down."""
 

@@ -11,13 +11,17 @@ from cloudly_kit.store import RequestKey, Session
 from cloudly_kit.store.documents import now
 
 from cloudly_registry.external_registry_store import PASSWORD, ExternalRegistryDocument, ExternalRegistryStore
-from cloudly_registry.upstream import Login, Upstream, UpstreamDenied, UpstreamUnreachable, server_of
+from cloudly_registry.store import RegistryStore
+from cloudly_registry.upstream import Login, Upstream, UpstreamDenied, UpstreamLimited, UpstreamUnreachable, server_of
 
 log = structlog.get_logger()
 
 HINT = "registry.external_registry"
 """The hint that one was changed; the payload is its server."""
 
+_PREFIX = "external_registry.cache_prefix"
+_RESERVED = ("images", "workloads")
+"""First parts of the repositories that are made here."""
 UNKNOWN = "EXTERNAL_REGISTRY_STATUS_UNKNOWN"
 _NPM = "EXTERNAL_REGISTRY_TYPE_NPM"
 Change = Callable[[ExternalRegistryDocument], ExternalRegistryDocument]
@@ -26,8 +30,16 @@ Change = Callable[[ExternalRegistryDocument], ExternalRegistryDocument]
 class ExternalRegistries:
     """The rules of external registries."""
 
-    def __init__(self, store: ExternalRegistryStore, envelope: Envelope, upstream: Upstream, hints: Hints) -> None:
+    def __init__(
+        self,
+        store: ExternalRegistryStore,
+        images: RegistryStore,
+        envelope: Envelope,
+        upstream: Upstream,
+        hints: Hints,
+    ) -> None:
         self._store = store
+        self._images = images
         self._envelope = envelope
         self._upstream = upstream
         self._hints = hints
@@ -46,6 +58,7 @@ class ExternalRegistries:
         async def write(session: Session) -> ExternalRegistryDocument:
             made, _ = await self._store.insert(document, request=request, session=session)
             await self._only_default(made, session)
+            await self._only_prefix(made, session)
             return made
 
         made = await self._store.database.transaction(write)
@@ -75,6 +88,8 @@ class ExternalRegistries:
         async def write(session: Session) -> ExternalRegistryDocument:
             changed = await self._store.change(id, mutate, etag=etag, session=session)
             await self._only_default(changed, session)
+            if changed.cache_prefix != before[0].cache_prefix:
+                await self._only_prefix(changed, session)
             return changed
 
         changed = await self._store.database.transaction(write)
@@ -101,7 +116,7 @@ class ExternalRegistries:
             await (self._upstream.check_npm(login) if found.type == _NPM else self._upstream.check(login))
         except UpstreamDenied as denied:
             status, error = "DENIED", str(denied)
-        except UpstreamUnreachable as unreachable:
+        except (UpstreamLimited, UpstreamUnreachable) as unreachable:
             status, error = "UNREACHABLE", str(unreachable)
         seen = {"status": f"EXTERNAL_REGISTRY_STATUS_{status}", "last_error": error[:500], "check_time": now()}
 
@@ -131,6 +146,24 @@ class ExternalRegistries:
         sealed = self._envelope.seal(password.encode(), PASSWORD.context(id=document.id)) if password else None
         return document.model_copy(update={"password": sealed})
 
+    async def _only_prefix(self, document: ExternalRegistryDocument, session: Session) -> None:
+        """Refuse a prefix under which there is something else. Raises InvalidArgument."""
+        prefix = document.cache_prefix
+        if not prefix:
+            return
+        others = await self._store.find_all(scope="-", cache_prefix=prefix, session=session)
+        if any(other.id != document.id for other in others):
+            raise InvalidArgument.of((_PREFIX, "another external registry has it"))
+        if prefix in _RESERVED or await self._has_repositories(prefix):
+            raise InvalidArgument.of((_PREFIX, f"there are images of your own under {prefix}/"))
+
+    async def _has_repositories(self, prefix: str) -> bool:
+        found = await self._images.repositories_after(f"{prefix}/", 1)
+        if not found or not found[0].startswith(f"{prefix}/"):
+            return False
+        image = await self._images.image_of(found[0])
+        return image is not None and not image.external_registry_id
+
     async def _only_default(self, document: ExternalRegistryDocument, session: Session) -> None:
         if not document.is_default:
             return
@@ -151,6 +184,8 @@ def _checked(document: ExternalRegistryDocument, *, has_password: bool) -> Exter
         wrong.append(("external_registry.url", "must not hold a login: use username and password"))
     if bool(document.username) != has_password:
         wrong.append(("external_registry.username", "user name and password go together: give both or neither"))
+    if document.cache_prefix and document.type == _NPM:
+        wrong.append((_PREFIX, "only registries of container images can be pulled through"))
     if wrong:
         raise InvalidArgument.of(*wrong)
     return document.model_copy(update={"server": server_of(document.url)})

@@ -27,6 +27,9 @@ class ExternalRegistryDocument(Document):
     status: str = "EXTERNAL_REGISTRY_STATUS_UNKNOWN"
     last_error: str = ""
     check_time: datetime | None = None
+    cache_prefix: str = ""
+    cache_ttl_seconds: int = 0
+    cache_days: int = 0
 
 
 class ExternalRegistryStore(Collection[ExternalRegistryDocument]):
@@ -42,6 +45,10 @@ class ExternalRegistryStore(Collection[ExternalRegistryDocument]):
             orderable=["name", "create_time"],
             filterable=["name", "server", "type", "status"],
         )
+
+    async def cached(self) -> list[ExternalRegistryDocument]:
+        """Those that are pulled through; there are few."""
+        return [one for one in await self.find_all(scope="-") if one.cache_prefix]
 
     async def of_server(self, server: str) -> list[ExternalRegistryDocument]:
         """Those of a server that images come from, the one to use first."""

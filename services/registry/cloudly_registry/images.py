@@ -16,6 +16,7 @@ from cloudly_registry.documents import ImageDocument
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.references import checked_repository
+from cloudly_registry.retention import RetentionRule
 from cloudly_registry.store import RegistryStore
 
 GONE = "registry.image"
@@ -89,6 +90,23 @@ class Images:
         """The id of a repository's record, made by this push where it is missing."""
         return await self.id_of(repository) or self._remember(await self._made(repository, "")).id
 
+    async def id_of_copy(self, repository: str, external_registry_id: str, keep_days: int) -> str:
+        """The id of the record of a repository that is a copy of an external registry's, made where it is missing."""
+
+        def claim(image: ImageDocument) -> ImageDocument | None:
+            if image.external_registry_id == external_registry_id:
+                return None
+            # A copied tag is as old as its last use (pull_through/copies.py).
+            image.external_registry_id = external_registry_id
+            image.retention = [RetentionRule(keep_days=keep_days)]
+            return image
+
+        known = await self.id_of(repository)
+        if known:
+            return known
+        image = await self._made(repository, "")
+        return self._remember(await self._store.images.change(image.id, claim)).id
+
     def forget(self, repository: str) -> None:
         """Look the repository up again next time."""
         self._known.pop(repository, None)
@@ -103,6 +121,10 @@ class Images:
 
         def mutate(found: ImageDocument) -> ImageDocument | None:
             changed = found.model_copy(update=dict(fields))
+            if changed.public and changed.external_registry_id:
+                raise FailedPrecondition(
+                    "this is a copy of an external registry's image, pulled with its login: not for anyone"
+                )
             return None if changed == found else changed
 
         image = await self._store.images.change(image_id, mutate, etag=etag)

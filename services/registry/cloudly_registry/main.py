@@ -39,6 +39,9 @@ from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
+from cloudly_registry.pull_through.copies import Copies
+from cloudly_registry.pull_through.fetches import Fetches
+from cloudly_registry.pull_through.sources import Sources
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.refresh_tokens import RefreshTokens
 from cloudly_registry.sealed import sealed
@@ -78,19 +81,25 @@ async def serve(settings: Settings) -> None:
         envelope = await runtime.envelope()
         external_store = ExternalRegistryStore(runtime.database)
         await external_store.ensure()
-        external = ExternalRegistries(external_store, envelope, Upstream(http), runtime.hints)
+        upstream = Upstream(http)
+        external = ExternalRegistries(external_store, store, envelope, upstream, runtime.hints)
+        sources = Sources(external_store, external, runtime.hints)
         quarantine = Quarantine(store, timedelta(hours=settings.quarantine_hours))
         pins = Pins(store, quarantine)
         images = Images(store, pins, quarantine, outbox, runtime.hints)
         blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
         manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
+        uploads = Uploads(store, objects, blobs)
         parts = Parts(
             store=store,
             images=images,
             blobs=blobs,
-            uploads=Uploads(store, objects, blobs),
+            uploads=uploads,
             manifests=manifests,
+            sources=sources,
+            copies=Copies(store, images, manifests, upstream),
+            fetches=Fetches(images, uploads, upstream),
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
             tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),
@@ -105,13 +114,13 @@ async def serve(settings: Settings) -> None:
         runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)
         runtime.serve(
             image_version_pb2_grpc.add_ImageVersionServiceServicer_to_server,
-            ImageVersionServicer(store, ImageVersions(store, blobs, manifests), parts.uploads, settings.registry_host),
+            ImageVersionServicer(store, ImageVersions(store, blobs, manifests), uploads, settings.registry_host),
         )
         runtime.serve(
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
             ExternalRegistryServicer(external_store, external),
         )
-        archives = Importing(parts.uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
+        archives = Importing(uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
         runtime.serve(
             image_archive_pb2_grpc.add_ImageArchiveServiceServicer_to_server, ImageArchiveServicer(store, *archives)
         )
@@ -119,6 +128,7 @@ async def serve(settings: Settings) -> None:
         serve_sealed_values(runtime, SealedValues(envelope, sealed(runtime.database)))
         serve_jobs(runtime, executions)
         runtime.background("outbox", outbox.relay)
+        runtime.background("sources", sources.follow)
         runtime.background("deleted-images", images.follow)
         runtime.background("deleted-manifests", cache.follow)
         async with serving(parts, settings.http_listen):

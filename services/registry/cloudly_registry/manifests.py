@@ -132,6 +132,31 @@ class Manifests:
         log.info("registry.pushed", image=image_id, reference=reference, digest=digest, by=pushed_by)
         return row
 
+    async def keep_copy(self, image_id: str, digest: str, media_type: str, body: bytes, tag: str, by: str) -> Stored:
+        """Keep a manifest of another registry, whose blobs and children come when they are asked for; nobody is told.
+
+        Raises:
+            ManifestInvalid: it is no manifest that can be kept.
+        """
+        manifest = parse(media_type, body)
+
+        async def work(session: Session) -> ManifestRow:
+            image = await self._image(image_id, session)
+            row = _row(image_id, digest, manifest, body, [], "", by)
+            if await self._store.manifest(image_id, digest, session) is None:
+                image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
+            await self._store.put_manifest(row, body, session)
+            if tag:
+                is_new = await self._store.tag(image.id, tag, session) is None
+                await self._point_tag(image, tag, row, by, session, is_new=is_new)
+            await self._store.images.replace(image, session=session)
+            return row
+
+        row = await self._store.transaction(work)
+        self._cache.keep(digest, body)
+        self._cache.remember(image_id, digest, row.media_type)
+        return Stored(row.media_type, digest, body)
+
     async def delete(self, image_id: str, reference: str, by: str, *, spare_parts: bool = False) -> None:
         """Delete a tag, or a manifest with all tags that point to it.
 
@@ -251,6 +276,15 @@ class Manifests:
                 f"the tag {tag} is immutable in this repository: push under another tag",
                 {"tag": tag, "digest": known.version.digest},
             )
+        version = await self._point_tag(image, tag, row, pushed_by, session, is_new=known is None)
+        # The same digest again is told too: whoever reads it decides whether that is news.
+        news = events.image_pushed(image, version, known.version.digest if known else "")
+        await self._outbox.put(events.IMAGE_PUSHED, news, session=session)
+        return version
+
+    async def _point_tag(
+        self, image: ImageDocument, tag: str, row: ManifestRow, pushed_by: str, session: Session, *, is_new: bool
+    ) -> Version:
         version = Version(
             tag=tag,
             digest=row.digest,
@@ -263,10 +297,7 @@ class Manifests:
         await self._store.put_tag(image.id, version, session)
         others = [shown for shown in image.versions if shown.tag != tag]
         image.versions = [version, *others][:VERSIONS_SHOWN]
-        image.version_count += known is None
-        # The same digest again is told too: whoever reads it decides whether that is news.
-        news = events.image_pushed(image, version, known.version.digest if known else "")
-        await self._outbox.put(events.IMAGE_PUSHED, news, session=session)
+        image.version_count += is_new
         return version
 
     async def take_tag(self, image_id: str, tag: str, reason: str, by: str, session: Session) -> None:

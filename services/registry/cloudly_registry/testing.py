@@ -1,6 +1,7 @@
 """For tests, here and elsewhere: a registry in this process, a client of it, and images made by hand."""
 
 import asyncio
+import crypt
 import io
 import os
 import sys
@@ -239,6 +240,38 @@ async def running_registry(
         await stack.enter_async_context(harness.running("registry", serve, settings))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         yield Registry(harness, settings, http)
+
+
+@asynccontextmanager
+async def docker_registry(directory: Path, user: str, password: str) -> AsyncIterator[str]:
+    """Debian's registry, which wants a Basic login, with its files in a directory."""
+    port = free_port()
+    hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))  # noqa: S324 - bcrypt, as htpasswd has it
+    (directory / "htpasswd").write_text(f"{user}:{hashed}\n")
+    (directory / "config.yml").write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\nauth: {{htpasswd: {{realm: here, path: {directory}/htpasswd}}}}\n"
+    )
+    log = (directory / "log").open("wb")
+    process = await asyncio.create_subprocess_exec(
+        "docker-registry", "serve", str(directory / "config.yml"), stdout=log, stderr=log
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+            while True:
+                try:
+                    async with http.get(f"{url}/v2/") as answer:
+                        assert answer.status == 401
+                        break
+                except aiohttp.ClientConnectionError:
+                    assert process.returncode is None, (directory / "log").read_text()
+                    await asyncio.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+        log.close()
 
 
 CONFIG = "application/vnd.oci.image.config.v1+json"

@@ -34,6 +34,14 @@ class UpstreamDenied(UpstreamError):
     """It does not take the login, or does not let it do this."""
 
 
+class UpstreamLimited(UpstreamError):
+    """It wants to be left alone for a while."""
+
+    def __init__(self, server: str, seconds: int) -> None:
+        super().__init__(f"{server} allows no more requests for {seconds} seconds")
+        self.seconds = seconds
+
+
 class UpstreamUnreachable(UpstreamError):
     """It does not answer, or not as a registry does."""
 
@@ -81,7 +89,7 @@ class Upstream:
         Redirects of reads are followed (blobs lie elsewhere); the login goes to the registry's own address alone.
 
         Raises:
-            UpstreamDenied, UpstreamUnreachable.
+            UpstreamDenied, UpstreamLimited, UpstreamUnreachable.
         """
         url = endpoint_of(login.url) + path
         sent = dict(headers or {})
@@ -99,6 +107,8 @@ class Upstream:
                 if answer.status in (401, 403):
                     self._tokens.pop((login, scope), None)
                     raise UpstreamDenied(f"{server_of(login.url)} denies it ({answer.status})")
+                if answer.status == 429:
+                    raise UpstreamLimited(server_of(login.url), _seconds(answer.headers.get("Retry-After", "")))
                 yield answer
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise UpstreamUnreachable(f"{server_of(login.url)} cannot be reached: {_told(error)}") from error
@@ -172,6 +182,11 @@ class Upstream:
                 f"the token server of {server_of(login.url)} answers {answer.status} without a token"
             )
         return f"Bearer {token}", seconds
+
+
+def _seconds(told: str) -> int:
+    """Retry-After (RFC 9110 §10.2.3); a minute where it says nothing or a date."""
+    return min(int(told), 3600) if told.isascii() and told.isdigit() and len(told) < 10 else 60
 
 
 def _told(error: BaseException) -> str:

@@ -1,7 +1,5 @@
 """External registries: what is told of them, what is kept secret, and whether they are found to work for real."""
 
-import asyncio
-import crypt
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +13,7 @@ from aiohttp import web
 from cloudly.registry.v1 import external_registry_pb2 as pb
 from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceStub
 from cloudly_kit.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, StaleEtag
-from cloudly_kit.testing import free_port
-from cloudly_registry.testing import Registry
+from cloudly_registry.testing import Registry, docker_registry
 from google.protobuf.field_mask_pb2 import FieldMask
 
 WORKING, DENIED = pb.EXTERNAL_REGISTRY_STATUS_WORKING, pb.EXTERNAL_REGISTRY_STATUS_DENIED
@@ -155,38 +152,6 @@ async def test_a_check_knows_basic_logins_open_registries_and_what_is_none(regis
     gone = await checked(registry, url=url)
     assert gone.status == UNREACHABLE
     assert "cannot be reached" in gone.last_error
-
-
-@asynccontextmanager
-async def docker_registry(directory: Path, user: str, password: str) -> AsyncIterator[str]:
-    """Debian's registry, which wants a Basic login."""
-    port = free_port()
-    hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
-    (directory / "htpasswd").write_text(f"{user}:{hashed}\n")
-    (directory / "config.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\nauth: {{htpasswd: {{realm: here, path: {directory}/htpasswd}}}}\n"
-    )
-    log = (directory / "log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        "docker-registry", "serve", str(directory / "config.yml"), stdout=log, stderr=log
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(20):
-            while True:
-                try:
-                    async with http.get(f"{url}/v2/") as answer:
-                        assert answer.status == 401
-                        break
-                except aiohttp.ClientConnectionError:
-                    assert process.returncode is None, (directory / "log").read_text()
-                    await asyncio.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
-        log.close()
 
 
 @pytest.mark.skipif(shutil.which("docker-registry") is None, reason="docker-registry is not installed")

@@ -5,6 +5,7 @@ from cloudly_kit.errors import NotFound
 
 from cloudly_registry.documents import Link
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
+from cloudly_registry.http import copies
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.routes import Call
 from cloudly_registry.http.sending import matches, send
@@ -16,6 +17,11 @@ async def get(call: Call) -> web.StreamResponse:
     """end-2: GET and HEAD, whole or by ranges."""
     authorised(call.request, call.parts, repository(call.name, "pull"))
     digest = checked_digest(call.reference)
+    source = await call.parts.sources.of(call.name)
+    if source is not None and not await copies.is_here(call, digest):
+        answer = await copies.blob(call, source, digest, _headers(digest))
+        if answer is not None:
+            return answer
     link = await _link(call, digest)
     try:
         return await _send(call, link)
@@ -51,12 +57,16 @@ async def _link(call: Call, digest: str) -> Link:
 
 
 async def _send(call: Call, link: Link) -> web.StreamResponse:
-    headers = {
-        "ETag": f'"{link.digest}"',
-        "Docker-Content-Digest": link.digest,
-        "Content-Type": "application/octet-stream",
-        "Cache-Control": "max-age=31536000",
-    }
+    headers = _headers(link.digest)
     if matches(call.request, link.digest):
         return web.Response(status=304, headers=headers)
     return await send(call.request, call.parts.objects, link.key, link.size, headers)
+
+
+def _headers(digest: str) -> dict[str, str]:
+    return {
+        "ETag": f'"{digest}"',
+        "Docker-Content-Digest": digest,
+        "Content-Type": "application/octet-stream",
+        "Cache-Control": "max-age=31536000",
+    }

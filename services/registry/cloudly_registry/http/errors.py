@@ -12,19 +12,13 @@ from cloudly_kit.errors import (
     Unavailable,
 )
 
-from cloudly_registry.errors import OciError, TooManyRequests, Unauthorized
+from cloudly_registry.errors import OciError, ServiceUnavailable, TooManyRequests, Unauthorized
 from cloudly_registry.http import metrics
 from cloudly_registry.http.body import ClientGone, unread
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Handler
 
 log = structlog.get_logger()
-
-
-class ServiceUnavailable(OciError):
-    """A part that is needed does not answer; try again."""
-
-    code, status = "UNAVAILABLE", 503
 
 
 @web.middleware

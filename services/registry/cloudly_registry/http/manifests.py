@@ -12,11 +12,13 @@ from cloudly_registry.errors import (
     SizeInvalid,
     Unsupported,
 )
+from cloudly_registry.http import copies
 from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.body import whole
 from cloudly_registry.http.routes import Call
 from cloudly_registry.http.sending import matches
 from cloudly_registry.manifest_format import MAX_MANIFEST_BYTES
+from cloudly_registry.manifests import Stored
 from cloudly_registry.references import checked_reference, checked_tag, is_digest
 from cloudly_registry.tokens import Access
 
@@ -27,11 +29,22 @@ async def get(call: Call) -> web.Response:
     """end-3: GET and HEAD. What was pushed is answered as it was pushed, whatever the client would rather have."""
     authorised(call.request, call.parts, repository(call.name, "pull"))
     reference = checked_reference(call.reference)
+    source = await call.parts.sources.of(call.name)
+    if source is None:
+        return _answer(call, await _stored(call, reference))
+    stored, stale = await call.parts.copies.manifest(source, call.name, reference)
+    response = _answer(call, stored)
+    if stale:
+        response.headers["Warning"] = copies.STALE
+    return response
+
+
+async def _stored(call: Call, reference: str) -> Stored:
     image_id = await call.parts.images.id_of(call.name)
     if not image_id:
         raise NameUnknown(call.name)
     try:
-        stored = await call.parts.manifests.get(image_id, reference)
+        return await call.parts.manifests.get(image_id, reference)
     except ManifestUnknown:
         # The repository may have been deleted and made again at another replica.
         call.parts.images.forget(call.name)
@@ -40,7 +53,10 @@ async def get(call: Call) -> web.Response:
             raise NameUnknown(call.name) from None
         if again == image_id:
             raise
-        stored = await call.parts.manifests.get(again, reference)
+        return await call.parts.manifests.get(again, reference)
+
+
+def _answer(call: Call, stored: Stored) -> web.Response:
     headers = {"Docker-Content-Digest": stored.digest, "ETag": f'"{stored.digest}"', "Content-Type": stored.media_type}
     if matches(call.request, stored.digest):
         return web.Response(status=304, headers=headers)
@@ -59,6 +75,7 @@ async def put(call: Call, access: Access) -> web.Response:
         body = await whole(call.request, MAX_MANIFEST_BYTES, call.parts.idle_seconds)
     except SizeInvalid as error:
         raise ManifestTooLarge(error.message, error.detail) from error
+    await call.parts.sources.refuse_push(call.name)
     image_id = await call.parts.images.id_for_push(call.name)
     media_type = call.request.headers.get("Content-Type", "")
     try:

@@ -9,6 +9,9 @@ from cloudly_registry.blobs import Blobs
 from cloudly_registry.images import Images
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
+from cloudly_registry.pull_through.copies import Copies
+from cloudly_registry.pull_through.fetches import Fetches
+from cloudly_registry.pull_through.sources import Sources
 from cloudly_registry.refresh_tokens import RefreshTokens
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
@@ -24,6 +27,9 @@ class Parts:
     blobs: Blobs
     uploads: Uploads
     manifests: Manifests
+    sources: Sources
+    copies: Copies
+    fetches: Fetches
     objects: ObjectStore
     logins: Logins
     tokens: AccessTokens

@@ -22,6 +22,7 @@ async def start(call: Call) -> web.Response:
     access = authorised(call.request, call.parts, repository(call.name, "pull", "push"))
     query = call.request.query
     digest = checked_digest(query["digest"]) if "digest" in query else ""
+    await call.parts.sources.refuse_push(call.name)
     image_id = await call.parts.images.id_for_push(call.name)
     if "mount" in query and await _mounted(call, access, image_id):
         return _created(call.name, query["mount"])

@@ -94,6 +94,9 @@ def to_message(document: ExternalRegistryDocument) -> pb.ExternalRegistry:
         status=pb.ExternalRegistryStatus.Value(document.status),
         last_error=document.last_error,
         check_time=timestamp(document.check_time),
+        cache_prefix=document.cache_prefix,
+        cache_ttl_seconds=document.cache_ttl_seconds,
+        cache_days=document.cache_days,
     )
     return with_metadata(message, document)
 
@@ -108,5 +111,8 @@ def _with_wish(document: ExternalRegistryDocument, asked: pb.ExternalRegistry) -
             "url": asked.url,
             "username": asked.username,
             "is_default": asked.is_default,
+            "cache_prefix": asked.cache_prefix,
+            "cache_ttl_seconds": asked.cache_ttl_seconds,
+            "cache_days": asked.cache_days,
         }
     )
