@@ -462,6 +462,9 @@ export interface components {
             readonly lastError?: string;
             /** Format: date-time */
             readonly checkTime?: string;
+            cachePrefix?: string;
+            cacheTtlSeconds?: number;
+            cacheDays?: number;
         };
         ExternalRegistryPatch: {
             readonly id?: string;
@@ -488,6 +491,9 @@ export interface components {
             readonly lastError?: string;
             /** Format: date-time */
             readonly checkTime?: string;
+            cachePrefix?: string;
+            cacheTtlSeconds?: number;
+            cacheDays?: number;
         };
         /** @enum {string} */
         ExternalRegistryStatus: "EXTERNAL_REGISTRY_STATUS_UNSPECIFIED" | "EXTERNAL_REGISTRY_STATUS_UNKNOWN" | "EXTERNAL_REGISTRY_STATUS_WORKING" | "EXTERNAL_REGISTRY_STATUS_DENIED" | "EXTERNAL_REGISTRY_STATUS_UNREACHABLE";
