@@ -163,6 +163,7 @@ const routes = [
     const imageBytes = images.reduce((sum, { sizeBytes }) => sum + Number(sizeBytes), 0);
     return { imageCount: images.length, versionCount: images.reduce((sum, { versionCount }) => sum + versionCount, 0), blobCount: "212", blobBytes: String(Math.round(imageBytes * 0.7)), imageBytes: String(imageBytes) };
   }],
+  ["GET /api/v1/external-registries", () => ({ externalRegistries: world.externalRegistries })],
   ["GET /api/v1/executions", () => ({ executions: [] })],
   ["DELETE /api/v1/images/:id", () => refuse(409, "FAILED_PRECONDITION", "The resource's state does not allow this", "Cluster berlin-main runs one of its digests.", "Delete or change the workload first.")],
 ];

@@ -190,7 +190,7 @@ export function makeVersionDetails(version) {
 
 /** The fleet as it is when the development server starts; `size` "empty" has nothing, "large" thousands of deployments. */
 export function makeWorld(size) {
-  const world = { clusters: new Map(), nodes: [], workloads: new Map(), deployments: new Map(), images: new Map(), versions: new Map() };
+  const world = { clusters: new Map(), nodes: [], workloads: new Map(), deployments: new Map(), images: new Map(), versions: new Map(), externalRegistries: [] };
   if (size === "empty") return world;
   const put = (kind, item) => world[kind].set(item.id, item) && item;
   const berlin = put("clusters", makeCluster("berlin-main", "online"));
@@ -239,6 +239,10 @@ export function makeWorld(size) {
     for (let at = 0; at < 5000; at += 1) put("deployments", makeDeployment(shop, at + 10, world.nodes[at % 3], at % 37 === 0 ? "FAILED" : "RUNNING"));
   }
 
+  world.externalRegistries = [
+    { ...base("github", 86400 * 40), url: "https://ghcr.io", server: "ghcr.io", username: "shop-ci", hasPassword: true, isDefault: true, status: "EXTERNAL_REGISTRY_STATUS_WORKING", checkTime: past(5400) },
+    { ...base("quay", 86400 * 9), url: "https://quay.io", server: "quay.io", username: "depot", hasPassword: true, status: "EXTERNAL_REGISTRY_STATUS_DENIED", lastError: "quay.io refuses the login: 401 Unauthorized", checkTime: past(300) },
+  ];
   put("images", makeImage(shop, ["latest", "2.8.1", "2.8.0", "2.7.3", "2.7.2"]));
   put("images", makeImage(billing, ["latest", "2.4.0"]));
   put("images", makeImage(search, ["latest", "nightly-1121", "nightly-1120"]));

@@ -32,6 +32,7 @@ const SECTIONS: readonly Section[] = [
   { section: "deployments", href: "/deployments", label: "Deployments", symbol: "deployment" },
   { section: "images", href: "/images", label: "Images", symbol: "image" },
   { section: "registry", href: "/registry", label: "Registry", symbol: "store" },
+  { section: "external-registries", href: "/external-registries", label: "External registries", symbol: "link", permission: "external-registries.read" },
   { section: "users", href: "/users", label: "Users", symbol: "user", permission: "users.read" },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
   { section: "settings", href: "/settings", label: "Settings", symbol: "settings", permission: "settings.manage" },

@@ -66,6 +66,12 @@ export const routes: readonly Route[] = [
     load: () => import("./views/images/version-page"),
     render: ({ id, reference }) => html`<cl-version-page .imageId=${id} .reference=${reference}></cl-version-page>`,
   },
+  {
+    path: "/external-registries",
+    section: "external-registries",
+    load: () => import("./views/external-registries/external-registry-list"),
+    render: () => html`<cl-external-registry-list></cl-external-registry-list>`,
+  },
   { path: "/registry", section: "registry", load: () => import("./views/registry/registry-page"), render: () => html`<cl-registry-page></cl-registry-page>` },
   { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
   { path: "/tokens", section: "tokens", load: () => import("./views/tokens/token-list"), render: () => html`<cl-token-list></cl-token-list>` },

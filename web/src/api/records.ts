@@ -71,6 +71,9 @@ export type RetentionPreview = Schemas["PreviewRetentionResponse"];
 /** What a person can set of an image. */
 export type ImageSettings = Required<Pick<Image, "description" | "public" | "quotaBytes" | "immutableTags" | "retention">>;
 export type RegistryUsage = Schemas["GetRegistryUsageResponse"];
+export type ExternalRegistry = With<Schemas["ExternalRegistry"], "id">;
+/** What a person can set of one; the password is written and never read. */
+export type ExternalRegistryWish = Required<Pick<ExternalRegistry, "name" | "url" | "description" | "type" | "username" | "isDefault">> & { password: string };
 export type Execution = With<Schemas["Execution"], "id">;
 
 export type User = With<Schemas["User"], "id">;

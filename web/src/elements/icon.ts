@@ -7,6 +7,7 @@ const icons = {
   workload: svg`<path d="M8 1.8l5.5 3.1v6.2L8 14.2l-5.5-3.1V4.9z"/><path d="M2.7 5L8 8l5.3-3M8 8v6"/>`,
   deployment: svg`<path d="M5 3.2v9.6l8-4.8z"/>`,
   image: svg`<path d="M8 1.8l6 3-6 3-6-3zM2 8l6 3 6-3M2 11.2l6 3 6-3"/>`,
+  link: svg`<path d="M6.8 9.2a2.6 2.6 0 0 0 3.7 0l2.2-2.2a2.6 2.6 0 0 0-3.7-3.7l-.9.9M9.2 6.8a2.6 2.6 0 0 0-3.7 0L3.3 9a2.6 2.6 0 0 0 3.7 3.7l.9-.9"/>`,
   store: svg`<ellipse cx="8" cy="3.8" rx="5.5" ry="2"/><path d="M2.5 3.8v8.4c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2V3.8M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2"/>`,
   check: svg`<path d="M3 8.5l3.2 3.2L13 5"/>`,
   cross: svg`<path d="M4 4l8 8M12 4l-8 8"/>`,

@@ -14,7 +14,8 @@ it("says how long ago, and forgives clocks that differ a little", () => {
 });
 
 it("counts with the right number of the noun", () => {
-  expect([count(0, "cluster"), count(1, "cluster"), count(1200, "reply", "replies")]).toEqual(["0 clusters", "1 cluster", "1,200 replies"]);
+  expect([count(0, "cluster"), count(1, "cluster"), count(1200, "index", "indices")]).toEqual(["0 clusters", "1 cluster", "1,200 indices"]);
+  expect([count(2, "registry"), count(1, "registry"), count(2, "day")]).toEqual(["2 registries", "1 registry", "2 days"]);
 });
 
 it("says enums and reasons as words", () => {

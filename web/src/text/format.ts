@@ -32,7 +32,7 @@ export function duration(seconds: number): string {
 }
 
 /** `count(1, "cluster")` is "1 cluster", `count(2, "cluster")` "2 clusters". */
-export function count(number: number, noun: string, plural = `${noun}s`): string {
+export function count(number: number, noun: string, plural = noun.replace(/([^aeiou])y$/, "$1ie") + "s"): string {
   return `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
 }
 

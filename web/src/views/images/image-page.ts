@@ -15,7 +15,7 @@ import "../../elements/status-pill";
 import { toast } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
-import { client, images, workloads } from "../../state/world";
+import { client, images, permissions, workloads } from "../../state/world";
 import { columns } from "../../styles/columns";
 import { shared } from "../../styles/shared";
 import { tabs } from "../../styles/tabs";
@@ -55,18 +55,19 @@ export class ImagePage extends LitElement {
       </cl-page>`;
     }
     const workload = workloads.get(image.workloadId ?? "");
+    const writes = permissions.allows("images.write");
     return html`<cl-page heading=${image.repository ?? image.name} .crumbs=${crumbs}>
         ${image.public ? html`<cl-status slot="status" .standing=${{ tone: "warn", label: "Public" }}></cl-status>` : nothing}
-        <button slot="actions" type="button" @click=${() => this.askToDelete(image)}>${icon("trash")} Delete</button>
+        ${writes ? html`<button slot="actions" type="button" @click=${() => this.askToDelete(image)}>${icon("trash")} Delete</button>` : nothing}
         <div class="columns">
           <div class="panel">
             <wa-tab-group>
               <wa-tab panel="versions">Versions</wa-tab>
               <wa-tab panel="deleted">Deleted</wa-tab>
-              <wa-tab panel="settings">Settings</wa-tab>
+              ${writes ? html`<wa-tab panel="settings">Settings</wa-tab>` : nothing}
               <wa-tab-panel name="versions"><cl-image-versions .image=${image} .workload=${workload}></cl-image-versions></wa-tab-panel>
               <wa-tab-panel name="deleted"><cl-image-deleted .imageId=${image.id} .etag=${image.etag ?? ""}></cl-image-deleted></wa-tab-panel>
-              <wa-tab-panel name="settings"><div class="inside"><cl-image-settings .image=${image}></cl-image-settings></div></wa-tab-panel>
+              ${writes ? html`<wa-tab-panel name="settings"><div class="inside"><cl-image-settings .image=${image}></cl-image-settings></div></wa-tab-panel>` : nothing}
             </wa-tab-group>
           </div>
           <div class="stack">${renderPull(image)}${renderFacts(image, workload)}</div>

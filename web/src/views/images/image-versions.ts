@@ -17,10 +17,10 @@ import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast } from "../../elements/toasts";
 import { Polled } from "../../state/polled";
-import { client } from "../../state/world";
+import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { bytes, shortDigest } from "../../text/format";
-import { kindOf } from "./version-facts";
+import { kindOf, nameOf } from "./version-facts";
 import { askToDelete } from "./version-delete";
 
 type VersionRow = ListedVersion & { id: string };
@@ -65,7 +65,7 @@ export class ImageVersions extends LitElement {
     return html`<cl-table
         label="Versions of ${this.image.repository ?? this.image.name}"
         noun="version"
-        .columns=${this.columns()}
+        .columns=${permissions.allows("images.write") ? [...COLUMNS, this.deleteColumn()] : COLUMNS}
         .rows=${value.map((version) => ({ ...version, id: version.digest }))}
         .href=${({ digest }: VersionRow) => `/images/${this.image.id}/versions/${digest}`}
         .text=${(version: VersionRow) => [...(version.tags ?? []), version.digest, version.pushedBy, kindOf(version), ...(version.platforms ?? [])].join(" ")}
@@ -75,33 +75,14 @@ export class ImageVersions extends LitElement {
       <cl-confirm></cl-confirm>`;
   }
 
-  private columns(): readonly Column<VersionRow>[] {
-    return [
-      {
-        key: "tags",
-        title: "Tags",
-        width: "minmax(130px, 1.6fr)",
-        sort: ({ tags, digest }) => tags?.[0] ?? digest,
-        render: (version) => html`<span class="row wrap">${this.renderTags(version)}${version.pinnedBy?.length ? html`<cl-status .standing=${{ tone: "ok", label: "In use" }}></cl-status>` : nothing}</span>`,
-      },
-      { key: "digest", title: "Digest", width: "128px", hideBelow: 560, render: ({ digest }) => html`<cl-copy inline label="digest" value=${digest} display=${shortDigest(digest)}></cl-copy>` },
-      { key: "kind", title: "What", width: "minmax(110px, 1fr)", hideBelow: 760, sort: kindOf, render: (version) => html`<span class="two"><span>${kindOf(version)}</span><span class="muted small">${(version.platforms ?? []).join(", ")}</span></span>` },
-      { key: "size", title: "Size", width: "80px", align: "end", sort: ({ sizeBytes }) => Number(sizeBytes ?? 0), render: ({ sizeBytes }) => html`<span class="number">${bytes(sizeBytes)}</span>` },
-      { key: "pushed", title: "Pushed", width: "100px", hideBelow: 440, sort: ({ pushTime }) => pushTime ?? "", render: ({ pushTime, pushedBy }) => html`<span class="two"><cl-time class="muted" .at=${pushTime}></cl-time><span class="muted small">${pushedBy ? `by ${pushedBy}` : ""}</span></span>` },
-      {
-        key: "delete",
-        title: "",
-        width: "26px",
-        align: "end",
-        render: (version) => html`<button type="button" class="quiet compact icon-only" aria-label=${`Delete ${version.tags?.[0] ?? shortDigest(version.digest)}`} @click=${() => this.delete(version)}>${icon("trash", 13)}</button>`,
-      },
-    ];
-  }
-
-  private renderTags({ tags }: VersionRow): TemplateResult {
-    if (!tags?.length) return html`<span class="muted">untagged</span>`;
-    const shown = tags.slice(0, 4);
-    return html`<span class="row wrap">${shown.map((tag) => html`<strong class="mono">${tag}</strong>`)}${tags.length > 4 ? html`<span class="muted">+${tags.length - 4}</span>` : nothing}</span>`;
+  private deleteColumn(): Column<VersionRow> {
+    return {
+      key: "delete",
+      title: "",
+      width: "26px",
+      align: "end",
+      render: (version) => html`<button type="button" class="quiet compact icon-only" aria-label=${`Delete ${nameOf(version)}`} @click=${() => this.delete(version)}>${icon("trash", 13)}</button>`,
+    };
   }
 
   private show(all: boolean): void {
@@ -114,6 +95,26 @@ export class ImageVersions extends LitElement {
     toast("The version was deleted. It can be restored under Deleted.");
     await this.versions.read();
   }
+}
+
+const COLUMNS: readonly Column<VersionRow>[] = [
+  {
+    key: "tags",
+    title: "Tags",
+    width: "minmax(130px, 1.6fr)",
+    sort: ({ tags, digest }) => tags?.[0] ?? digest,
+    render: (version) => html`<span class="row wrap">${renderTags(version)}${version.pinnedBy?.length ? html`<cl-status .standing=${{ tone: "ok", label: "In use" }}></cl-status>` : nothing}</span>`,
+  },
+  { key: "digest", title: "Digest", width: "128px", hideBelow: 560, render: ({ digest }) => html`<cl-copy inline label="digest" value=${digest} display=${shortDigest(digest)}></cl-copy>` },
+  { key: "kind", title: "What", width: "minmax(110px, 1fr)", hideBelow: 760, sort: kindOf, render: (version) => html`<span class="two"><span>${kindOf(version)}</span><span class="muted small">${(version.platforms ?? []).join(", ")}</span></span>` },
+  { key: "size", title: "Size", width: "80px", align: "end", sort: ({ sizeBytes }) => Number(sizeBytes ?? 0), render: ({ sizeBytes }) => html`<span class="number">${bytes(sizeBytes)}</span>` },
+  { key: "pushed", title: "Pushed", width: "100px", hideBelow: 440, sort: ({ pushTime }) => pushTime ?? "", render: ({ pushTime, pushedBy }) => html`<span class="two"><cl-time class="muted" .at=${pushTime}></cl-time><span class="muted small">${pushedBy ? `by ${pushedBy}` : ""}</span></span>` },
+];
+
+function renderTags({ tags }: VersionRow): TemplateResult {
+  if (!tags?.length) return html`<span class="muted">untagged</span>`;
+  const shown = tags.slice(0, 4);
+  return html`<span class="row wrap">${shown.map((tag) => html`<strong class="mono">${tag}</strong>`)}${tags.length > 4 ? html`<span class="muted">+${tags.length - 4}</span>` : nothing}</span>`;
 }
 
 declare global {

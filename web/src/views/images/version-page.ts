@@ -17,7 +17,7 @@ import "../../elements/status-pill";
 import { toast } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
-import { client, clusters, images, workloads } from "../../state/world";
+import { client, clusters, images, permissions, workloads } from "../../state/world";
 import { columns } from "../../styles/columns";
 import { shared } from "../../styles/shared";
 import { bytes, count, shortDigest } from "../../text/format";
@@ -69,13 +69,14 @@ export class VersionPage extends LitElement {
         align-items: center;
         gap: 2px;
         max-width: 100%;
-        padding-inline: 8px 2px;
+        padding-inline: 8px;
         border-radius: 99px;
         background: var(--idle-quiet);
         font-family: var(--mono);
         overflow-wrap: anywhere;
       }
       .tag button {
+        margin-inline-end: -6px;
         height: 22px;
         width: 22px;
       }
@@ -131,8 +132,10 @@ export class VersionPage extends LitElement {
     const part = parts.find(({ digest }) => digest === this.chosen) ?? parts[0];
     return html`<cl-page heading=${nameOf(version)} .crumbs=${crumbs}>
         ${version.pinnedBy?.length ? html`<cl-status slot="status" .standing=${{ tone: "ok", label: "In use" }}></cl-status>` : nothing}
-        <button slot="actions" type="button" @click=${() => this.askToDelete(image, version)}>${icon("trash")} Delete</button>
-        <button slot="actions" type="button" class="primary" @click=${() => this.tagging.show()}>${icon("plus")} Add tag</button>
+        ${permissions.allows("images.write")
+          ? html`<button slot="actions" type="button" @click=${() => this.askToDelete(image, version)}>${icon("trash")} Delete</button>
+              <button slot="actions" type="button" class="primary" @click=${() => this.tagging.show()}>${icon("plus")} Add tag</button>`
+          : nothing}
         <div class="columns">
           <div class="stack">
             ${this.renderBuild(parts, part, details.manifestCount ?? parts.length)}
@@ -201,6 +204,7 @@ export class VersionPage extends LitElement {
   }
 
   private renderFacts({ version, partOf }: VersionDetails): TemplateResult {
+    const writes = permissions.allows("images.write");
     const annotations = Object.entries(version.annotations ?? {});
     return html`<section class="panel" aria-labelledby="facts">
       <header><h2 id="facts">Facts</h2></header>
@@ -209,7 +213,7 @@ export class VersionPage extends LitElement {
           <dt>Tags</dt>
           <dd>
             ${version.tags?.length
-              ? html`<span class="tags">${version.tags.map((tag) => html`<span class="tag">${tag}<button type="button" class="quiet icon-only" aria-label=${`Take the tag ${tag} away`} @click=${() => this.untag(version, tag)}>${icon("cross", 11)}</button></span>`)}</span>`
+              ? html`<span class="tags">${version.tags.map((tag) => html`<span class="tag">${tag}${writes ? html`<button type="button" class="quiet icon-only" aria-label=${`Take the tag ${tag} away`} @click=${() => this.untag(version, tag)}>${icon("cross", 11)}</button>` : nothing}</span>`)}</span>`
               : html`<span class="muted">none</span>`}
           </dd>
           <dt>Digest</dt>

@@ -15,7 +15,7 @@ import "../../elements/relative-time";
 import "../../elements/status-pill";
 import { toast, toastError } from "../../elements/toasts";
 import { Polled } from "../../state/polled";
-import { client } from "../../state/world";
+import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { bytes, count } from "../../text/format";
 import "../images/image-deleted";
@@ -91,10 +91,12 @@ export class RegistryPage extends LitElement {
           <section class="panel" aria-labelledby="collections">
             <header>
               <h2 id="collections">Garbage collection</h2>
-              <div class="actions">
-                <button type="button" class="compact" ?disabled=${this.starting} @click=${() => this.collect(true)}>Dry run</button>
-                <button type="button" class="compact" ?disabled=${this.starting} @click=${this.askToCollect}>Collect now</button>
-              </div>
+              ${permissions.allows("images.write")
+                ? html`<div class="actions">
+                    <button type="button" class="compact" ?disabled=${this.starting} @click=${() => this.collect(true)}>Dry run</button>
+                    <button type="button" class="compact" ?disabled=${this.starting} @click=${this.askToCollect}>Collect now</button>
+                  </div>`
+                : nothing}
             </header>
             ${this.renderCollections()}
           </section>

@@ -1,0 +1,114 @@
+// Makes or edits an external registry. Knows no backend; gets a callback.
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import { newKey } from "../../api/client";
+import { asApiError, type ApiError } from "../../api/errors";
+import type { ExternalRegistry } from "../../api/records";
+import "../../elements/check-list";
+import "../../elements/dialog";
+import type { FormField } from "../../elements/form-field";
+import "../../elements/form-field";
+import "../../elements/problem-box";
+import { shared } from "../../styles/shared";
+import { formOf, TYPES, type RegistryForm } from "./registry-form";
+
+const FIELDS = ["name", "url", "username", "password", "description"];
+
+@customElement("cl-external-registry-dialog")
+export class ExternalRegistryDialog extends LitElement {
+  /** Saves it; the key makes a repeated attempt the same one. Without a registry it is made. */
+  @property({ attribute: false }) save!: (registry: ExternalRegistry | undefined, form: RegistryForm, key: string) => Promise<unknown>;
+  @state() private open = false;
+  @state() private registry: ExternalRegistry | undefined;
+  @state() private form: RegistryForm = formOf();
+  @state() private busy = false;
+  @state() private error: ApiError | undefined;
+  @query("cl-field") private field!: FormField | null;
+  private key = "";
+
+  static override styles = [
+    shared,
+    css`
+      form {
+        display: grid;
+        gap: var(--gap-4);
+      }
+      .pair {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(180px, 100%), 1fr));
+        gap: var(--gap-3);
+      }
+    `,
+  ];
+
+  show(registry?: ExternalRegistry): void {
+    this.registry = registry;
+    this.form = formOf(registry);
+    this.error = undefined;
+    this.key = newKey();
+    this.open = true;
+  }
+
+  override render(): TemplateResult {
+    const { registry, form, error } = this;
+    const wrong = (name: string): string => error?.violations.get(name) ?? "";
+    const told = FIELDS.some((name) => wrong(name) !== "");
+    return html`<cl-dialog heading=${registry ? `Edit ${registry.name}` : "New external registry"} ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${() => (this.open = false)}>
+      <form @submit=${this.submit}>
+        <cl-field label="Name" required placeholder="github" .value=${form.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => this.set({ name: event.detail })}></cl-field>
+        <div class="pair">
+          <cl-field label="Address" required mono placeholder="ghcr.io" .value=${form.url} violation=${wrong("url")} @changed=${(event: CustomEvent<string>) => this.set({ url: event.detail })}></cl-field>
+          <cl-field label="Holds" type="select" .choices=${TYPES} .value=${form.type} @changed=${(event: CustomEvent<string>) => this.set({ type: event.detail })}></cl-field>
+        </div>
+        <div class="pair">
+          <cl-field label="User name" hint="Empty: pull without a login." .value=${form.username} violation=${wrong("username")} @changed=${(event: CustomEvent<string>) => this.set({ username: event.detail })}></cl-field>
+          <cl-field
+            label="Password or token"
+            type="password"
+            autocomplete="new-password"
+            hint=${registry?.hasPassword ? "One is kept; empty leaves it." : "Kept sealed, never shown again."}
+            .value=${form.password}
+            violation=${wrong("password")}
+            @changed=${(event: CustomEvent<string>) => this.set({ password: event.detail })}
+          ></cl-field>
+        </div>
+        <cl-field label="Description" .value=${form.description} violation=${wrong("description")} @changed=${(event: CustomEvent<string>) => this.set({ description: event.detail })}></cl-field>
+        <cl-checks
+          label="Several for one server"
+          .choices=${[{ value: "default", label: "Use this one", hint: "It takes the place of another that is used for the same server." }]}
+          .chosen=${form.isDefault ? ["default"] : []}
+          @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ isDefault: event.detail.includes("default") })}
+        ></cl-checks>
+        <cl-problem .error=${told ? undefined : error}></cl-problem>
+      </form>
+      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : registry ? "Save" : "Add registry"}</button>
+    </cl-dialog>`;
+  }
+
+  private set(changes: Partial<RegistryForm>): void {
+    this.form = { ...this.form, ...changes };
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy) return;
+    this.busy = true;
+    this.error = undefined;
+    try {
+      await this.save(this.registry, this.form, this.key);
+      this.open = false;
+    } catch (error) {
+      this.error = asApiError(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-external-registry-dialog": ExternalRegistryDialog;
+  }
+}
