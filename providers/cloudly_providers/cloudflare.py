@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from cloudly_providers.connection import Finding, Stopwatch
 from cloudly_providers.errors import NotAuthenticated, NotPermitted
@@ -22,18 +22,11 @@ class Zone:
     name: str
 
 
-class Cloudflare:
+class Cloudflare(Http):
     """A client with an API token, of a user or of an account; an asynchronous context manager."""
 
     def __init__(self, token: str, url: str = URL, answered: Callable[[], None] = lambda: None) -> None:
-        self._http = Http("Cloudflare", url, token, answered)
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.__aexit__()
+        super().__init__("Cloudflare", url, token, answered)
 
     async def token_status(self) -> str:
         """`active`, `disabled` or `expired`; empty where the API does not know the token.
@@ -43,12 +36,12 @@ class Cloudflare:
         Raises:
             RateLimited, Unreachable.
         """
-        answer = await self._http.call("GET", "/user/tokens/verify")
+        answer = await self.call("GET", "/user/tokens/verify")
         if answer.status in (400, 401, 403):
             return ""
         result = self._result(answer)
         if not isinstance(result, dict):
-            raise self._http.unlike(answer)
+            raise self.unlike(answer)
         return str(result.get("status", ""))
 
     async def zones(self) -> list[Zone]:
@@ -60,13 +53,13 @@ class Cloudflare:
         """
         found: list[Zone] = []
         for page in range(1, _MAX_PAGES + 1):
-            answer = await self._http.call("GET", "/zones", query={"page": page, "per_page": _PAGE})
+            answer = await self.call("GET", "/zones", query={"page": page, "per_page": _PAGE})
             result = self._result(answer)
             try:
                 found += [Zone(str(zone["id"]), str(zone["name"])) for zone in result]
                 pages = int(answer.body["result_info"]["total_pages"])
             except (KeyError, TypeError, ValueError):
-                raise self._http.unlike(answer) from None
+                raise self.unlike(answer) from None
             if page >= pages:
                 break
         return found
@@ -79,15 +72,11 @@ class Cloudflare:
             RateLimited, Unreachable.
         """
         path = f"/zones/{zone.id}/dns_records"
-        self._result(await self._http.call("GET", path, query={"per_page": 1}))
-        answer = await self._http.call("POST", path, body={})
+        self._result(await self.call("GET", path, query={"per_page": 1}))
+        answer = await self.call("POST", path, body={})
         if answer.status not in (400, 422):
             self._result(answer)
-            raise self._http.unlike(answer)
-
-    def told(self, text: str) -> str:
-        """See Http."""
-        return self._http.told(text)
+            raise self.unlike(answer)
 
     def _result(self, answer: Answer) -> Any:
         # Every answer has the same envelope: success, errors, messages, result.
@@ -95,10 +84,10 @@ class Cloudflare:
         if answer.status in (400, 401, 403):
             errors = [error for error in body.get("errors") or () if isinstance(error, dict)]
             said = "; ".join(f"{error.get('message')} ({error.get('code')})" for error in errors) or str(answer.status)
-            message = f"Cloudflare does not allow it: {self._http.told(said)}"
+            message = f"Cloudflare does not allow it: {self.told(said)}"
             raise NotPermitted(message, action=_ADVICE, request_id=answer.request_id)
         if answer.status != 200 or body.get("success") is not True:
-            raise self._http.unlike(answer)
+            raise self.unlike(answer)
         return body.get("result")
 
 
@@ -119,4 +108,4 @@ async def check(token: str, url: str, watch: Stopwatch) -> Finding:
             raise NotPermitted("the token may read no zone", action=_ADVICE)
         await cloudflare.check_dns(zones[0])
     name = cloudflare.told(zones[0].name)
-    return Finding(f"the token may read {len(zones)} zones and edit the DNS entries of {name}")
+    return Finding(f"the token may read zones ({len(zones)}) and edit the DNS entries of {name}")

@@ -1,7 +1,7 @@
 """The Hetzner Cloud API (docs.hetzner.cloud): a project's servers. A token belongs to one project."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from cloudly_providers.connection import Finding, Stopwatch
 from cloudly_providers.errors import NotAuthenticated, NotPermitted
@@ -11,18 +11,11 @@ URL = "https://api.hetzner.cloud/v1"
 _ADVICE = "Make a token with Read & Write in the project's Security, API tokens."
 
 
-class Hetzner:
+class Hetzner(Http):
     """A client for one project; an asynchronous context manager."""
 
     def __init__(self, token: str, url: str = URL, answered: Callable[[], None] = lambda: None) -> None:
-        self._http = Http("Hetzner", url, token, answered)
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.__aexit__()
+        super().__init__("Hetzner", url, token, answered)
 
     async def server_count(self) -> tuple[int, str]:
         """How many servers the project has, and what is left of the requests that it may make in an hour.
@@ -30,14 +23,14 @@ class Hetzner:
         Raises:
             NotAuthenticated, NotPermitted, RateLimited, Unreachable.
         """
-        answer = await self._http.call("GET", "/servers", query={"per_page": 1})
+        answer = await self.call("GET", "/servers", query={"per_page": 1})
         if answer.status != 200:
             raise self._refused(answer)
         try:
             count = int(answer.body["meta"]["pagination"]["total_entries"])
         except (KeyError, TypeError, ValueError):
-            raise self._http.unlike(answer) from None
-        left, limit = (self._http.told(answer.headers.get(f"ratelimit-{name}", "")) for name in ("remaining", "limit"))
+            raise self.unlike(answer) from None
+        left, limit = (self.told(answer.headers.get(f"ratelimit-{name}", "")) for name in ("remaining", "limit"))
         return count, f"{left} of {limit} requests are left this hour" if left and limit else ""
 
     async def check_writes(self) -> None:
@@ -47,13 +40,13 @@ class Hetzner:
             NotPermitted: the token is for reading alone.
             NotAuthenticated, RateLimited, Unreachable.
         """
-        answer = await self._http.call("POST", "/ssh_keys", body={})
+        answer = await self.call("POST", "/ssh_keys", body={})
         if not (answer.status in (400, 422) and _error(answer).get("code") == "invalid_input"):
             raise self._refused(answer)
 
     def _refused(self, answer: Answer) -> Exception:
         error = _error(answer)
-        message, request_id = self._http.told(str(error.get("message", ""))), answer.request_id
+        message, request_id = self.told(str(error.get("message", ""))), answer.request_id
         if answer.status == 401:
             said = f"Hetzner does not take the token ({message})"
             return NotAuthenticated(said, action=_ADVICE, request_id=request_id)
@@ -62,7 +55,7 @@ class Hetzner:
             return NotPermitted(said, action=_ADVICE, request_id=request_id)
         if answer.status == 403:
             return NotPermitted(f"Hetzner does not allow it ({message})", action=_ADVICE, request_id=request_id)
-        return self._http.unlike(answer)
+        return self.unlike(answer)
 
 
 async def check(token: str, url: str, watch: Stopwatch) -> Finding:
@@ -70,7 +63,7 @@ async def check(token: str, url: str, watch: Stopwatch) -> Finding:
     async with Hetzner(token, url, watch.answered) as hetzner:
         count, left = await hetzner.server_count()
         await hetzner.check_writes()
-    found = f"the token may read and write; the project has {count} servers"
+    found = f"the token may read and write; servers in the project: {count}"
     return Finding(f"{found}; {left}" if left else found)
 
 

@@ -1,6 +1,8 @@
 """A bucket in an S3 store, as a place for copies. Import it only where one is asked: the client library is heavy."""
 
+import asyncio
 import secrets
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import ClientError as ConnectionLost
@@ -14,6 +16,7 @@ _CREDENTIALS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired"}
 )
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "301", "IllegalLocationConstraintException"})
+_CLEANING_SECONDS = 5.0
 
 
 async def check(config: S3Config, prefix: str, watch: Stopwatch) -> Finding:
@@ -22,16 +25,21 @@ async def check(config: S3Config, prefix: str, watch: Stopwatch) -> Finding:
     content = secrets.token_bytes(64)
     async with connect(config, config.endpoint, attempts=1) as client:
         await _call(client, watch, config, "list_objects_v2", Prefix=key, MaxKeys=1)
-        await _call(client, watch, config, "put_object", Key=key, Body=content)
         try:
+            await _call(client, watch, config, "put_object", Key=key, Body=content)
             answer = await _call(client, watch, config, "get_object", Key=key)
             if await answer["Body"].read() != content:
                 raise Unreachable(
                     "what was read is not what was written a moment before",
                     action="Ask whoever runs the store whether it shows objects at once.",
                 )
-        finally:
-            await _call(client, watch, config, "delete_object", Key=key)
+        except BaseException:
+            # Written or not, nothing stays, if it can be helped; what went wrong first is what is told.
+            with suppress(ProviderError, TimeoutError):
+                async with asyncio.timeout(_CLEANING_SECONDS):
+                    await _call(client, watch, config, "delete_object", Key=key)
+            raise
+        await _call(client, watch, config, "delete_object", Key=key)
     return Finding(f"objects in {config.bucket} can be listed, written, read and deleted")
 
 

@@ -20,10 +20,12 @@ from smbprotocol.exceptions import (
 )
 from smbprotocol.header import NtStatus
 
-from cloudly_providers.connection import TEST_SECONDS, Finding, Stopwatch
+from cloudly_providers.connection import Finding, Stopwatch
 from cloudly_providers.errors import NotAuthenticated, NotPermitted, ProviderError, Unreachable
 
 PORT = 445
+_CONNECT_SECONDS = 5
+"""For each address of the host, and for the first answer."""
 _NETWORK = "Check host and port, the network and firewalls on the way."
 _LOGIN = "Check user name, password and domain."
 _NO_SHARE = (NtStatus.STATUS_BAD_NETWORK_NAME, NtStatus.STATUS_NOT_FOUND)
@@ -111,7 +113,7 @@ class _Visit:
     def _log_in(self, watch: Stopwatch) -> None:
         share = self._share
         connection = Connection(smbclient.ClientConfig().client_guid, share.host, share.port)
-        connection.connect(timeout=round(TEST_SECONDS))
+        connection.connect(timeout=_CONNECT_SECONDS)
         watch.answered()
         # Under the key by which the library looks for it, and before the login, which waits without an end of its own.
         self._connections[f"{share.host.lower()}:{share.port}"] = connection

@@ -30,7 +30,7 @@ async def test_a_token_that_may_write_is_fine_and_nothing_is_made(fake):
         fake.add_server(name)
     test, outcomes = await check(fake)
     assert (test.ok, outcomes, test.action) == (True, (PASSED, PASSED, PASSED), "")
-    assert "3 servers" in test.message
+    assert "servers in the project: 3" in test.message
     assert "3599 of 3600" in test.message
     assert test.round_trip_milliseconds < 10_000
     assert [asked.method for asked in fake.asked] == ["GET", "POST"]

@@ -9,7 +9,7 @@ from cloudly_kit.objects.s3 import S3Config
 from cloudly_kit.objects.testing import ACCESS_KEY, SECRET_KEY, rclone_server
 from cloudly_providers import s3
 from cloudly_providers.connection import try_connection
-from cloudly_providers.testing.server import Asked, FakeServer, Reply
+from cloudly_providers.testing.server import SILENCE, Asked, FakeServer, Reply
 
 PASSED, FAILED, NOT_CHECKED = pb.CHECK_OUTCOME_PASSED, pb.CHECK_OUTCOME_FAILED, pb.CHECK_OUTCOME_NOT_CHECKED
 
@@ -79,6 +79,24 @@ async def test_the_store_s_refusals_are_told_apart(server, status, code, outcome
     assert found == outcomes, test
     assert said in test.message
     assert (test.request_id, bool(test.action)) == ("r1", True)
+
+
+class ForgetfulStore(FakeServer):
+    """Takes what is written, and does not answer who reads it."""
+
+    def reply(self, asked: Asked) -> Reply:
+        if "list-type" in asked.query:
+            return Reply(200, '<?xml version="1.0"?><ListBucketResult></ListBucketResult>')
+        return SILENCE if asked.method == "GET" else Reply(204 if asked.method == "DELETE" else 200, "")
+
+
+async def test_what_was_written_is_deleted_when_the_time_is_up(server):
+    with ForgetfulStore() as store:
+        config = replace(server[0], endpoint=store.url)
+        test = await try_connection("s3", store.url, lambda watch: s3.check(config, "p", watch), seconds=1)
+        assert test.reachable == FAILED
+        written = next(asked.path for asked in store.asked if asked.method == "PUT")
+        assert (store.asked[-1].method, store.asked[-1].path) == ("DELETE", written)
 
 
 async def test_nobody_at_the_address_is_told(server):

@@ -24,7 +24,7 @@ class Asked:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: Any
-    """The JSON in it; None where there is none."""
+    """The JSON in it; the bytes where it is something else; None where there is none."""
 
     @property
     def bearer(self) -> str:
@@ -97,6 +97,13 @@ class _Server(ThreadingHTTPServer):
         """A client that hangs up is no news; what the test sees tells of all other faults."""
 
 
+def _body(content: bytes) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content
+
+
 def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -116,7 +123,7 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
                 parts.path,
                 dict(parse_qsl(parts.query)),
                 {name.lower(): value for name, value in self.headers.items()},
-                json.loads(content) if content else None,
+                _body(content),
             )
 
         def _send(self, reply: Reply | None) -> None:
