@@ -26,6 +26,8 @@ from cloudly_kit.store import Collection, Document
 PERMISSION = "keys.manage"
 MOST_ROUNDS = 8
 """How often a rewrap looks for what was written beside it before it gives up."""
+FOLLOWED_SECONDS = 30.0
+"""So long a worker may take to follow the master keys; a command is run again every five seconds at most."""
 SHOWN = 20
 
 P = TypeVar("P")
@@ -69,10 +71,7 @@ class SealedValues:
             FailedPrecondition: this process seals with another key than the one that was ordered, or a value cannot be
                 opened.
         """
-        current = self.envelope.keys.present().current
-        ordered = run.parameters.get("key", current)
-        if current != ordered:
-            raise FailedPrecondition(f"this worker seals with the master key {current}, not with {ordered}")
+        current = await self._followed(run.parameters.get("key", ""))
         for number in range(MOST_ROUNDS):
             # What others were writing at that moment is better met a little later.
             await asyncio.sleep(0.1 * 2**number if number else 0)
@@ -95,6 +94,17 @@ class SealedValues:
         raise FailedPrecondition(
             f"values under other keys than {current} keep being written: do all processes follow it?"
         )
+
+    async def _followed(self, ordered: str) -> str:
+        """The current key, which is the one that was ordered, perhaps a little later."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + FOLLOWED_SECONDS
+        while (current := self.envelope.keys.present().current) != ordered and ordered:
+            if loop.time() > deadline:
+                raise FailedPrecondition(f"this worker seals with the master key {current}, not with {ordered}")
+            self.envelope.keys.missed()
+            await asyncio.sleep(1)
+        return current
 
     async def _rewrap(self, collection: Collection[Any], document: Document) -> int:
         count = 0

@@ -60,6 +60,7 @@ class World:
             self.process("registry", self.settings),
         ]
         await asyncio.gather(*(service.serving() for service in services))
+        self.registry = services[-1]
         self.process("registry", self.settings, worker=True)
         self.token = (await self.login(self.settings)).access_token
 
@@ -160,6 +161,19 @@ class World:
     def current(self) -> str:
         return str(json.loads(self.file.read_text())["current"])
 
+    def retired_long_ago(self) -> dict[str, Any]:
+        """Has the earlier keys have retired long ago; what the file holds."""
+        stored: dict[str, Any] = json.loads(self.file.read_text())
+        long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        self.file.write_text(json.dumps({**stored, "retired": dict.fromkeys(stored["retired"], long_ago)}))
+        return stored
+
+    async def leases_run_out(self, execution_id: str) -> None:
+        """As if the time of a dead worker's leases were over."""
+        leases = [f"arq:in-progress:{execution_id}", "cloudly.lease.auth.master-key"]
+        leases += [key async for key in self.redis.scan_iter("arq:in-progress:auth-*")]
+        await self.redis.delete(*leases)
+
 
 @pytest.fixture(scope="module")
 async def worlds(scratch: Path, mongo_url: str, redis_url: str) -> AsyncIterator[Any]:
@@ -230,9 +244,7 @@ async def test_the_keys_are_listed_and_the_earlier_one_is_dropped_when_nothing_c
     drop = key_pb2.DropPreviousMasterKeysRequest()
     with pytest.raises(FailedPrecondition, match="logins that are under way"):
         await world.keys.DropPreviousMasterKeys(drop)
-    stored = json.loads(world.file.read_text())
-    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    world.file.write_text(json.dumps({**stored, "retired": dict.fromkeys(stored["retired"], long_ago)}))
+    stored = world.retired_long_ago()
     # A process that has not followed yet wrote a last value.
     old = next(id for id in stored["keys"] if id != world.current())
     late = Envelope.of({old: base64.b64decode(stored["keys"][old])}, old)
@@ -244,8 +256,7 @@ async def test_the_keys_are_listed_and_the_earlier_one_is_dropped_when_nothing_c
     with pytest.raises(FailedPrecondition, match="1 values of auth are sealed with earlier keys"):
         await world.keys.DropPreviousMasterKeys(drop)
     await world.succeeded(await world.rotate())
-    stored = json.loads(world.file.read_text())
-    world.file.write_text(json.dumps({**stored, "retired": dict.fromkeys(stored["retired"], long_ago)}))
+    world.retired_long_ago()
     await world.succeeded((await world.keys.DropPreviousMasterKeys(drop)).execution.id)
     assert [*json.loads(world.file.read_text())["keys"]] == [world.current()]
     await world.works()
@@ -299,10 +310,7 @@ async def test_a_worker_killed_anywhere_leaves_a_working_system_and_the_next_one
     id = await world.rotate()
     assert await world.process("auth", world.settings, worker=True, crashpoint=place).ended() == KILLED
     await world.works()
-    # As if the dead worker's leases had run out.
-    leases = [f"arq:in-progress:{id}", "cloudly.lease.auth.master-key"]
-    leases += [key async for key in world.redis.scan_iter("arq:in-progress:auth-*")]
-    await world.redis.delete(*leases)
+    await world.leases_run_out(id)
     worker = world.process("auth", world.settings, worker=True)
     execution = await world.succeeded(id)
     assert execution.attempt > 1
@@ -310,6 +318,31 @@ async def test_a_worker_killed_anywhere_leaves_a_working_system_and_the_next_one
     assert stored["current"] != before
     assert len(stored["keys"]) == len(stored["retired"]) + 1, "no key was made in vain"
     assert await world.sealed_with() == {world.current()}
+    await world.works()
+    await worker.stop()
+
+
+async def test_a_service_that_is_away_is_waited_for_and_a_killed_drop_is_finished(world: World):
+    id = await world.rotate()
+    await world.registry.stop()
+    worker = world.process("auth", world.settings, worker=True)
+    async with asyncio.timeout(60):
+        while "auth.master_key.waits" not in worker.log.read_text():
+            await asyncio.sleep(0.1)
+    assert (await world.execution(id)).state == execution_pb2.EXECUTION_STATE_RUNNING
+    world.registry = world.process("registry", world.settings)
+    await world.registry.serving()
+    assert (await world.succeeded(id)).attempt == 1
+    await worker.stop()
+    world.retired_long_ago()
+    request = key_pb2.DropPreviousMasterKeysRequest()
+    id = (await world.keys.DropPreviousMasterKeys(request)).execution.id
+    dying = world.process("auth", world.settings, worker=True, crashpoint="master_keys.dropped")
+    assert await dying.ended() == KILLED
+    await world.leases_run_out(id)
+    worker = world.process("auth", world.settings, worker=True)
+    assert (await world.succeeded(id)).result["dropped"]
+    assert [*json.loads(world.file.read_text())["keys"]] == [world.current()]
     await world.works()
     await worker.stop()
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from cloudly_kit.errors import FailedPrecondition, Unavailable
+from cloudly_kit.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from cloudly_kit.hints import Hints
 from cloudly_kit.jobs import Execution, Executions, Run
 from cloudly_kit.leases import Lease
@@ -173,14 +173,14 @@ class MasterKeyRotation:
     async def rotate(self, run: Run) -> Mapping[str, Any]:
         """One rotation, whatever the number of attempts it takes. Raises as `check_rotation`, and where it gets stuck."""
         async with self._lease.held():
-            await self.check_rotation()
+            await _patiently(self.check_rotation)
             current = await self._new_current(run)
             await self._hints.publish(HINT)
             await self._until_everywhere(
                 lambda held: held.current == current, f"seal with another master key than {current}"
             )
             rewrapped = await self._rewrap_everywhere(run, current)
-            holdings = await self.survey()
+            holdings = await _patiently(self.survey)
         log.info("auth.master_key_rotated", key=current, rewrapped=rewrapped)
         return {
             "key": current,
@@ -216,11 +216,14 @@ class MasterKeyRotation:
             )
         return set(present.retired)
 
-    async def drop(self) -> Mapping[str, Any]:
+    async def drop(self, run: Run) -> Mapping[str, Any]:
         """Forget the earlier keys. Raises as `check_drop`."""
         async with self._lease.held():
-            dropped = await self.check_drop()
-            await self._write(lambda: self._keys.file.drop(dropped))
+            dropped = set(run.checkpointed.get("drops", ()))
+            if not dropped or dropped & set(self._keys.present().keys):
+                dropped = await _patiently(self.check_drop)
+                await run.checkpoint({"drops": sorted(dropped)})
+                await self._write(lambda: self._keys.file.drop(dropped))
         log.info("auth.master_keys_dropped", keys=sorted(dropped))
         return {"dropped": sorted(dropped)}
 
@@ -248,7 +251,7 @@ class MasterKeyRotation:
     async def _until_everywhere(self, holds: Callable[[Holding], bool], complaint: str) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + FOLLOWED_SECONDS
-        while behind := [name for name, holding in (await self.survey()).items() if not holds(holding)]:
+        while behind := [name for name, holding in (await _patiently(self.survey)).items() if not holds(holding)]:
             if loop.time() > deadline:
                 raise FailedPrecondition(
                     f"{' and '.join(behind)} {complaint}: all processes need the same master keys; {DOCS}"
@@ -312,6 +315,6 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await call()
-        except Unavailable as error:
+        except (Unavailable, DeadlineExceeded) as error:
             log.warning("auth.master_key.waits", error=error.message)
             await asyncio.sleep(AWAY_SECONDS)
