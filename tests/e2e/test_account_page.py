@@ -11,6 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.conftest import Api
 from tests.e2e.browser import Visit, dialog, heading, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -234,6 +235,41 @@ def test_who_must_have_a_second_factor_is_led_through_enrolment_and_on_without_a
         assert visit.refreshes == 1
         page.goto(f"{visit.url}/enrol")
         heading(page, "Overview")
+    finally:
+        api.patch("/api/v1/auth/factor-policy", {"requiredRoles": []})
+
+
+def test_an_admin_says_who_must_have_second_factors_and_resets_those_of_somebody(visit, suite, api, person):
+    own = Api(suite.url, person.name, person.password)
+    app = pyotp.TOTP(own.post("/api/v1/auth/factors/totp")["secret"])
+    own.post("/api/v1/auth/factors/totp/confirm", {"code": app.now()})
+    page = visit.logged_in(suite, "/users")
+    page.get_by_role("button", name=f"Actions on {person.name}").click()
+    page.get_by_role("menuitem", name="Reset second factors").click()
+    resetting = dialog(page, f"Reset the second factors of {person.name}?")
+    expect(resetting.get_by_role("list", name="What this ends")).to_contain_text("Their passkeys")
+    resetting.get_by_role("button", name="Reset second factors").click()
+    expect(page.get_by_text(f"The second factors of {person.name} were reset.")).to_be_visible()
+    assert own.http.get("/api/v1/auth/factors").status_code == 401
+    again = Api(suite.url, person.name, person.password)
+    assert not again.get("/api/v1/auth/factors")["totp"]
+    page.get_by_role("button", name=f"Actions on {person.name}").click()
+    page.get_by_role("menuitem", name="Sign out everywhere").click()
+    dialog(page, f"Sign {person.name} out everywhere?").get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text(f"{person.name} was signed out everywhere.")).to_be_visible()
+    assert again.http.get("/api/v1/auth/factors").status_code == 401
+
+    policy = page.get_by_role("region", name="Second factors")
+    expect(policy).to_contain_text("Nobody must have a second factor")
+    try:
+        policy.get_by_role("button", name=re.compile("Change")).click()
+        changing = dialog(page, "Who must have a second factor?")
+        changing.get_by_label("Required of").select_option("roles")
+        changing.get_by_label("viewer").check()
+        assert serious(page) == []
+        changing.get_by_role("button", name="Save").click()
+        expect(policy).to_contain_text("Whoever is viewer must have a second factor.")
+        assert api.get("/api/v1/auth/factor-policy")["requiredRoles"] == ["viewer"]
     finally:
         api.patch("/api/v1/auth/factor-policy", {"requiredRoles": []})
 

@@ -1,6 +1,6 @@
 // What one's own account proves itself with: the password, an authenticator app, passkeys, recovery codes.
 import type { Client } from "./client";
-import type { Factors, Passkey, PasskeyChallenge, Proof, TotpSecret } from "./records";
+import type { FactorPolicy, Factors, Passkey, PasskeyChallenge, Proof, TotpSecret } from "./records";
 
 /** Codes that come with the first factor; empty with every other. */
 interface Enrolled {
@@ -38,6 +38,13 @@ export const removePasskey = (client: Client, passkey: Passkey, proof: Proof): P
 /** The earlier ones are void. */
 export const regenerateRecoveryCodes = async (client: Client, proof: Proof): Promise<string[]> =>
   codesOf(await post(client, "/api/v1/auth/factors/recovery-codes", { proof }));
+
+/** Who must have a second factor. */
+export const getFactorPolicy = (client: Client, signal?: AbortSignal): Promise<FactorPolicy> => client.call("/api/v1/auth/factor-policy", signal ? { signal } : {});
+
+/** It holds for open sessions from their next renewal on. Refused when the policy has changed since it was read. */
+export const updateFactorPolicy = (client: Client, { etag }: FactorPolicy, wish: Pick<FactorPolicy, "requiredForAll" | "requiredRoles">): Promise<FactorPolicy> =>
+  client.call("/api/v1/auth/factor-policy", { method: "PATCH", body: wish, query: { updateMask: "requiredForAll,requiredRoles" }, etag });
 
 function post<Answer>(client: Client, path: string, body: unknown = {}): Promise<Answer> {
   return client.call(path, { method: "POST", body });

@@ -30,6 +30,7 @@ export type PasskeyChallenge = With<Schemas["BeginPasskeyResponse"], "challenge"
 export type PermissionResult = With<Schemas["PermissionResult"], "permission">;
 export type Passkey = With<Schemas["Passkey"], "id">;
 export type Factors = Omit<Schemas["Factors"], "passkeys"> & { passkeys?: Passkey[] };
+export type FactorPolicy = Schemas["FactorPolicy"];
 export type Proof = Schemas["Proof"];
 export type TotpSecret = With<Schemas["BeginTotpResponse"], "secret" | "uri">;
 export type LoginSession = With<Schemas["Session"], "id">;

@@ -28,3 +28,9 @@ export const invite = (client: Client, name: string, roles: readonly string[], e
 
 export const revokeInvitation = (client: Client, invitation: Invitation): Promise<Invitation> =>
   client.call(`/api/v1/invitations/${invitation.id}/revoke`, { method: "POST", body: {} });
+
+/** Takes all second factors from a user who has lost them, and ends their sessions. */
+export const resetFactors = (client: Client, { id }: User): Promise<unknown> => client.call(`/api/v1/users/${id}/factors/reset`, { method: "POST", body: {} });
+
+/** Ends all sessions of a user. */
+export const signOut = (client: Client, { id }: User): Promise<unknown> => client.call(`/api/v1/users/${id}/sessions/revoke-all`, { method: "POST", body: {} });

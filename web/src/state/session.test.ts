@@ -77,6 +77,20 @@ describe("a session", () => {
     expect(auth.refreshes).toBe(1);
   });
 
+  it("says when a renewal has changed what one may do", async () => {
+    const auth = authority();
+    let identity: TokenPair["identity"] = { id: "u1", name: "admin", mustEnrol: true };
+    const session = new Session(new MemoryStorage(), { ...auth, login: async () => ({ ...(await auth.login()), identity }), refresh: async (token) => ({ ...(await auth.refresh(token)), identity }) });
+    let changes = 0;
+    session.addEventListener("change", () => (changes += 1));
+    await session.login("admin", "x");
+    await session.refresh();
+    expect([changes, session.identity?.mustEnrol]).toEqual([1, true]);
+    identity = { id: "u1", name: "admin" };
+    await session.refresh();
+    expect([changes, session.identity?.mustEnrol]).toEqual([2, undefined]);
+  });
+
   it("ends as expired when its refresh token is refused", async () => {
     const auth = authority();
     const storage = new MemoryStorage();

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { ago, bytes, count, enumWord, reasonWords, sentence, shortDigest } from "./format";
+import { ago, bytes, count, enumWord, grouped, reasonWords, sentence, shortDigest } from "./format";
 
 it("says bytes in their largest unit", () => {
   expect(["0", "1023", "1536", String(512 * 1024 ** 2), String(3 * 1024 ** 4)].map(bytes)).toEqual(["0 B", "1023 B", "1.5 KiB", "512 MiB", "3 TiB"]);
@@ -32,4 +32,8 @@ it("begins sentences with a capital and leaves names as they are", () => {
 it("shortens digests to what people compare", () => {
   expect(shortDigest(`sha256:${"ab".repeat(32)}`)).toBe("abababababab");
   expect(shortDigest(undefined)).toBe("");
+});
+
+it("groups text that is copied by hand", () => {
+  expect([grouped("ABCDEFGHIJ"), grouped("ABCD"), grouped("")]).toEqual(["ABCD EFGH IJ", "ABCD", ""]);
 });

@@ -11,7 +11,7 @@ import { client } from "../../state/world";
 import { deviceName } from "../../text/device";
 import type { CodesDialog } from "./codes-dialog";
 import "./codes-dialog";
-import type { PasskeyDialog } from "./passkey-dialog";
+import type { Naming, PasskeyDialog } from "./passkey-dialog";
 import "./passkey-dialog";
 import type { ProofDialog, ProofQuestion } from "./proof-dialog";
 import "./proof-dialog";
@@ -45,7 +45,7 @@ export class Enrolment extends LitElement {
     try {
       const begun = await this.proofDialog.proving(factors, (proof) => beginPasskey(client, proof));
       if (!begun) return;
-      this.passkeyDialog.show({
+      this.name({
         heading: "Add a passkey",
         text: "With a passkey you log in by fingerprint, face, PIN or security key, without a password. Your browser asks where to keep it.",
         name: deviceName(navigator.userAgent),
@@ -58,6 +58,11 @@ export class Enrolment extends LitElement {
     } catch (error) {
       toastError(error);
     }
+  }
+
+  /** Asks for a name of a passkey. */
+  name(naming: Naming): void {
+    this.passkeyDialog.show(naming);
   }
 
   /** Does with a proof what `question` asks for; resolves with whether it was done. */

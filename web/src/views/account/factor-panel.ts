@@ -1,6 +1,6 @@
 // What logins ask for beyond the password: the authenticator app, passkeys, recovery codes.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property, query } from "lit/decorators.js";
+import { customElement, property } from "lit/decorators.js";
 
 import { regenerateRecoveryCodes, removePasskey, removeTotp, renamePasskey } from "../../api/factors";
 import type { Factors, Passkey, Proof } from "../../api/records";
@@ -14,8 +14,6 @@ import { client } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { count } from "../../text/format";
 import type { Enrolment } from "./enrolment";
-import type { PasskeyDialog } from "./passkey-dialog";
-import "./passkey-dialog";
 import { rows } from "./rows";
 
 /** From so many on it is time for new ones. */
@@ -25,7 +23,6 @@ const FEW_CODES = 3;
 export class FactorPanel extends LitElement {
   @property({ attribute: false }) factors!: Factors;
   @property({ attribute: false }) enrolment!: () => Enrolment;
-  @query("cl-passkey-dialog") private renaming!: PasskeyDialog;
 
   static override styles = [
     shared,
@@ -89,8 +86,7 @@ export class FactorPanel extends LitElement {
     return html`<section class="panel" aria-labelledby="factors">
         <header><h2 id="factors">Second factors</h2><cl-status .standing=${standing}></cl-status></header>
         ${this.renderTotp()} ${this.renderPasskeys()} ${enrolled ? this.renderCodes() : nothing}
-      </section>
-      <cl-passkey-dialog></cl-passkey-dialog>`;
+      </section>`;
   }
 
   private renderTotp(): TemplateResult {
@@ -158,7 +154,7 @@ export class FactorPanel extends LitElement {
   }
 
   private rename(passkey: Passkey): void {
-    this.renaming.show({
+    this.enrolment().name({
       heading: "Rename passkey",
       name: passkey.name,
       verb: "Rename",

@@ -97,7 +97,7 @@ export class ProofDialog extends LitElement {
               ${this.ways.filter((other) => other !== way).map((other) => html`<button type="button" class="compact" ?disabled=${this.busy} @click=${() => this.choose(other)}>${INSTEAD[other]}</button>`)}
             </div>`
           : nothing}
-        <cl-problem .error=${this.error}></cl-problem>
+        <cl-problem .error=${this.wrong === "" || way === "passkey" ? this.error : undefined}></cl-problem>
       </form>
       <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
       <button id="go" slot="footer" type="button" class=${question.danger === false ? "primary" : "danger"} ?disabled=${this.busy || !way} @click=${this.submit}>${this.busy ? "Working…" : verb}</button>

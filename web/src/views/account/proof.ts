@@ -1,6 +1,6 @@
 // The proof that some changes of an account ask for: that it is still its owner who sits here.
 import type { ApiError } from "../../api/errors";
-import type { Factors, Proof } from "../../api/records";
+import type { Factors } from "../../api/records";
 
 /** What an owner may prove themselves with. */
 export type ProofWay = "password" | "code" | "passkey";
@@ -16,6 +16,3 @@ export function proofWays(factors: Factors, passkeysWork: boolean): ProofWay[] {
 export function wantsProof(error: ApiError): boolean {
   return [...error.violations.keys()].some((field) => field === "proof" || field.startsWith("proof."));
 }
-
-/** Tries without a proof, as is enough shortly after the login; asks for one where the server wants it. */
-export type Proving = <Done>(act: (proof?: Proof) => Promise<Done>) => Promise<Done | undefined>;

@@ -100,7 +100,7 @@ export class Login extends LitElement {
       </form>
       <div class="others" role="group" aria-label="Other ways">
         ${others.map(({ way, instead }) => html`<button type="button" class="quiet" ?disabled=${this.busy} @click=${() => this.choose(way)}>${instead}</button>`)}
-        <button type="button" class="quiet" ?disabled=${this.busy} @click=${() => this.startAgain(undefined)}>Log in as somebody else</button>
+        <button type="button" class="quiet" ?disabled=${this.busy} @click=${this.forgetName}>Log in as somebody else</button>
       </div>
     </cl-door>`;
   }
@@ -141,9 +141,8 @@ export class Login extends LitElement {
       return;
     }
     await this.attempt("PASSWORD", async () => {
-      const { username, password } = this;
+      this.challenge = await session.login(this.username, this.password);
       this.password = "";
-      this.challenge = await session.login(username, password);
       if (this.challenge) this.way = usable(this.challenge)[0]?.way ?? "FACTOR_KIND_RECOVERY_CODE";
     });
   }
@@ -157,13 +156,13 @@ export class Login extends LitElement {
 
   private async answer({ token, passkeyOptions }: LoginChallenge): Promise<void> {
     const { way } = this;
-    const code = this.codeField?.value.trim() ?? "";
+    this.code = this.codeField?.value.trim() ?? "";
+    const { code } = this;
     if (way !== "FACTOR_KIND_PASSKEY" && code === "") {
       this.codeField?.focus();
       return;
     }
     await this.attempt(way, async () => {
-      this.code = "";
       await session.completeLogin(token, way === "FACTOR_KIND_PASSKEY" ? { credential: await usePasskey(passkeyOptions ?? "") } : { code });
       if (way === "FACTOR_KIND_RECOVERY_CODE") toast("That recovery code is used up. Your account page tells how many are left.");
     });
@@ -178,6 +177,8 @@ export class Login extends LitElement {
       await step();
     } catch (thrown) {
       const error = asApiError(thrown);
+      // What was wrong is entered anew; what got no answer is still there to be sent again.
+      if (error.reason === "CREDENTIALS_INVALID") this.password = this.code = "";
       if (isOver(error)) this.startAgain(refusal(error, way));
       else this.error = refusal(error, way);
     } finally {
@@ -191,6 +192,11 @@ export class Login extends LitElement {
     this.error = undefined;
     this.code = "";
     void this.focusStep();
+  }
+
+  private forgetName(): void {
+    this.username = "";
+    this.startAgain(undefined);
   }
 
   private startAgain(why: ApiError | undefined): void {

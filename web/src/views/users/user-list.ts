@@ -3,7 +3,7 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Invitation, IssuedLink, User } from "../../api/records";
-import { createUser, deleteUser, invite, issueResetLink, listInvitations, listUsers, revokeInvitation, updateUser } from "../../api/users";
+import { createUser, deleteUser, invite, issueResetLink, listInvitations, listUsers, resetFactors, revokeInvitation, signOut, updateUser } from "../../api/users";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
 import type { Column } from "../../elements/data-table";
@@ -22,13 +22,14 @@ import { Polled } from "../../state/polled";
 import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { enumWord } from "../../text/format";
+import "./factor-policy";
 import "./one-time-link";
 import type { RolesDialog } from "./roles-dialog";
 import "./roles-dialog";
 import type { UserAddDialog } from "./user-add-dialog";
 import "./user-add-dialog";
 
-type Action = "roles" | "reset" | "disable" | "enable" | "delete";
+type Action = "roles" | "reset" | "factors" | "sign-out" | "disable" | "enable" | "delete";
 
 @customElement("cl-user-list")
 export class UserList extends LitElement {
@@ -55,6 +56,7 @@ export class UserList extends LitElement {
         <div class="stack">
           <cl-problem .error=${this.people.error}></cl-problem>
           ${this.renderUsers(writes)} ${links.length > 0 ? this.renderLinks(writes, links) : nothing}
+          <cl-factor-policy></cl-factor-policy>
         </div>
       </cl-page>
       <cl-confirm></cl-confirm>
@@ -122,6 +124,8 @@ export class UserList extends LitElement {
       if (action === "roles") this.rolesDialog.show(user);
       else if (action === "enable") await this.change(user, { disabled: false });
       else if (action === "reset") await this.askToReset(user);
+      else if (action === "factors") await this.askToResetFactors(user);
+      else if (action === "sign-out") await this.askToSignOut(user);
       else if (action === "disable") await this.askToDisable(user);
       else await this.askToDelete(user);
     } catch (error) {
@@ -142,6 +146,31 @@ export class UserList extends LitElement {
       },
     });
     if (done) this.issued = issued;
+  }
+
+  private async askToResetFactors(user: User): Promise<void> {
+    await this.confirm.ask({
+      heading: `Reset the second factors of ${user.name}?`,
+      text: "For somebody who has lost them. They are logged out everywhere, and the password alone logs them in until they set one up again: be sure that it is them who asks.",
+      dies: ["Their authenticator app", "Their passkeys", "Their recovery codes"],
+      verb: "Reset second factors",
+      act: async () => {
+        await resetFactors(client, user);
+        toast(`The second factors of ${user.name} were reset.`);
+      },
+    });
+  }
+
+  private async askToSignOut(user: User): Promise<void> {
+    await this.confirm.ask({
+      heading: `Sign ${user.name} out everywhere?`,
+      text: "All their sessions end; they can log in again. API tokens go on working.",
+      verb: "Sign out",
+      act: async () => {
+        await signOut(client, user);
+        toast(`${user.name} was signed out everywhere.`);
+      },
+    });
   }
 
   private async askToDisable(user: User): Promise<void> {
@@ -205,8 +234,14 @@ const LINK_COLUMNS: readonly Column<Invitation>[] = [
 function actionsOn(user: User): MenuItem[] {
   return [
     { value: "roles", label: "Edit roles", symbol: "edit" },
-    // A machine has no password to choose, and who is disabled could not use a new one.
-    ...(user.disabled || user.type === "IDENTITY_TYPE_MACHINE" ? [] : [{ value: "reset", label: "Make reset link", symbol: "key" } as const]),
+    // A machine has neither password nor sessions, and who is disabled could not use new ones.
+    ...(user.disabled || user.type === "IDENTITY_TYPE_MACHINE"
+      ? []
+      : ([
+          { value: "reset", label: "Make reset link", symbol: "key" },
+          { value: "factors", label: "Reset second factors", symbol: "shield" },
+          { value: "sign-out", label: "Sign out everywhere", symbol: "logout" },
+        ] as const)),
     user.disabled ? { value: "enable", label: "Enable", symbol: "check" } : { value: "disable", label: "Disable", symbol: "minus" },
     { value: "delete", label: "Delete", symbol: "trash", danger: true },
   ];
