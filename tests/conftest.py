@@ -52,7 +52,8 @@ class Suite:
 
     admin_username = "admin"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.environment = environment
         self.directory = directory
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
@@ -67,6 +68,7 @@ class Suite:
             "SERVEZONE_ADMINACCOUNT": f"{self.admin_username}:{self.admin_password}",
             "CLOUDLY_AGENT_HEARTBEAT_SECONDS": "2",
             "CLOUDLY_AGENT_LEASE_SECONDS": "6",
+            **self.environment,
         }
         program = Path(sys.executable).with_name("cloudly-local")
         with (self.directory / "up.log").open("ab") as log:
