@@ -172,6 +172,14 @@ def own_redis(scratch: Path) -> Iterator[Redis]:
     server.stop()
 
 
+@asynccontextmanager
+async def opened_database(url: str, name: str) -> AsyncIterator[Database]:
+    """A database over a client of its own."""
+    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(url, tz_aware=True)
+    yield Database(client, name)
+    client.close()
+
+
 @pytest.fixture
 async def database(mongo_url: str) -> AsyncIterator[Database]:
     """An empty database."""

@@ -7,28 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudly_kit.hints import Hints
-from cloudly_kit.objects import from_settings
 from cloudly_kit.objects.testing import ACCESS_KEY, SECRET_KEY, moto_server
-from cloudly_kit.outbox import Outbox
-from cloudly_kit.store import Database
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.collector import Collector
-from cloudly_registry.events import PUBLISHES
 from cloudly_registry.fsck import Fsck
-from cloudly_registry.manifest_cache import ManifestCache
-from cloudly_registry.manifests import Manifests
-from cloudly_registry.pins import Pins
-from cloudly_registry.quarantine import Quarantine
-from cloudly_registry.store import RegistryStore
 from cloudly_registry.testing import Client, Registry, running_registry
+from cloudly_registry.testing_mix import collecting_from
 from cloudly_registry.uploads import Uploads
 from cloudly_registry.webhooks import deliverer
 from cloudly_registry.webhooks.testing import Hooks, Receiver, hooks, receiving
-from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 
 @pytest.fixture(scope="module")
@@ -81,21 +70,9 @@ def name() -> str:
 @pytest.fixture
 async def collector(registry: Registry) -> AsyncIterator[Collector]:
     """The registry's collector, with a grace of half a second and a quarantine of one."""
-    settings = registry.settings
-    mongo: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
-        settings.mongodb_url.get_secret_value(), tz_aware=True
-    )
-    redis = Redis.from_url(settings.redis_url.get_secret_value())
-    store = RegistryStore(Database(mongo, f"{settings.mongodb_name}_registry"))
-    hints = Hints(redis)
-    async with from_settings(settings) as objects:
-        quarantine = Quarantine(store, timedelta(seconds=1))
-        pins, blobs = Pins(store, quarantine), Blobs(store, objects, quarantine)
-        outbox = Outbox(store.database, redis, "registry", PUBLISHES)
-        manifests = Manifests(store, blobs, pins, quarantine, outbox, hints, ManifestCache(hints))
-        yield Collector(store, objects, manifests, quarantine, pins, timedelta(seconds=0.5))
-    await redis.aclose()
-    mongo.close()
+    times = {"grace": timedelta(seconds=0.5), "quarantine": timedelta(seconds=1)}
+    async with collecting_from(registry, **times) as collector:
+        yield collector
 
 
 @pytest.fixture

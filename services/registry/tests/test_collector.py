@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,9 +13,11 @@ from cloudly_kit.ids import new_id
 from cloudly_kit.store import now
 from cloudly_registry.collection_report import CollectionReport
 from cloudly_registry.collector import Collector
-from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
+from cloudly_registry.fsck import Fsck
+from cloudly_registry.manifest_format import OCI_INDEX
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry, index_of
+from cloudly_registry.testing_mix import Mix
 
 pytestmark = pytest.mark.parametrize("registry", ["directory", "s3"], indirect=True, scope="module")
 
@@ -153,45 +156,20 @@ async def test_rules_of_the_image_hold(client: Client, registry: Registry, colle
 
 
 async def test_nothing_alive_is_lost_while_the_collector_runs(
-    client: Client, registry: Registry, collector: Collector, name: str
+    client: Client, collector: Collector, fsck: Fsck, name: str
 ) -> None:
     rng = random.Random(7)
-    parts = [Image(b"part%d" % n, b"shared", architecture=("amd64", "arm64")[n % 2]) for n in range(6)]
-    pulls = 0
+    images = [Image(b"part%d" % n, b"shared", architecture=("amd64", "arm64")[n % 2]) for n in range(6)]
+    repositories = [f"{name}/{number}" for number in range(3)]
+    mixes = [
+        Mix(client, own, [other for other in repositories if other != own], images, random.Random(rng.random()))
+        for own in repositories
+    ]
 
-    async def work(number: int) -> None:
-        nonlocal pulls
-        repository, tags = f"{name}/{number}", {}
-        for _ in range(12):
-            tag, move = f"t{rng.randrange(3)}", rng.random()
-            if move < 0.45 or not tags:
-                chosen = rng.sample(parts, 2)
-                for part in chosen:
-                    for blob in part.blobs:
-                        path = f"/v2/{repository}/blobs/{digest_of(blob)}"
-                        if (await client.call("HEAD", path)).status != 200:
-                            await client.push_blob(repository, blob)
-                    pushed = await client.push_manifest(repository, part.digest, part.manifest, OCI_MANIFEST)
-                    assert pushed.status == 201, pushed.body
-                body = index_of(*chosen)
-                pushed = await client.push_manifest(repository, tag, body, OCI_INDEX)
-                assert pushed.status == 201, pushed.body
-                tags[tag] = (body, chosen)
-            elif move < 0.6 and tag in tags:
-                await client.call("DELETE", f"/v2/{repository}/manifests/{tag}")
-                del tags[tag]
-            elif tag in tags:
-                body, chosen = tags[tag]
-                assert (await client.call("GET", f"/v2/{repository}/manifests/{tag}")).body == body
-                for part in chosen:
-                    found = await client.call("GET", f"/v2/{repository}/manifests/{part.digest}")
-                    assert found.body == part.manifest, found.body
-                    for blob in part.blobs:
-                        got = await client.call("GET", f"/v2/{repository}/blobs/{digest_of(blob)}")
-                        assert got.body == blob
-                pulls += 1
-        for tag in tags:
-            await client.call("DELETE", f"/v2/{repository}/manifests/{tag}")
+    async def work(mix: Mix) -> None:
+        for _ in range(14):
+            await mix.step()
+        await mix.clear()
 
     async def collecting() -> None:
         # Longer than any push of this test takes, also on a busy machine: that is what a grace has to be.
@@ -201,13 +179,16 @@ async def test_nothing_alive_is_lost_while_the_collector_runs(
 
     running = asyncio.create_task(collecting())
     try:
-        await asyncio.gather(*(work(number) for number in range(3)))
+        await asyncio.gather(*(work(mix) for mix in mixes))
         assert not running.done(), running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    assert pulls > 3
+    done = sum((mix.done for mix in mixes), Counter())
+    assert set(done) == {"pushes", "mounts", "pulls", "referrers", "tags deleted", "digests deleted"}, done
     # What other tests of this file left tagged stays; of these repositories nothing does.
     await until_nothing_is_left(collector)
-    for part in parts:
-        assert await collector.store.blob(digest_of(part.layers[0])) is None
+    for image in images:
+        assert await collector.store.blob(digest_of(image.layers[0])) is None
+    patient = replace(fsck.cleanup, keep=timedelta(hours=1))
+    assert (await replace(fsck, cleanup=patient).run(silent, deep=True)).faults == {}

@@ -1,0 +1,137 @@
+"""A random mix of pushes, mounts, referrers, deletes and pulls of multi-platform images, while the collector runs.
+
+`python -m bench.registry_mix --seconds 3600` ends with 1 at the first failed pull or lost byte. At the end everything is
+deleted, and the store has to be empty. A seed that failed fails again as far as the timing allows.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from cloudly_kit import logs
+from cloudly_kit.store import now
+from cloudly_kit.testing import Mongo, Redis
+from cloudly_registry.blobs import PREFIX, Blobs
+from cloudly_registry.cleanup import Cleanup
+from cloudly_registry.collector import Collector
+from cloudly_registry.fsck import Fsck
+from cloudly_registry.testing import Image, running_registry
+from cloudly_registry.testing_mix import Mix, collecting_from
+from cloudly_registry.uploads import Uploads
+
+_GRACE = timedelta(seconds=20)
+_QUARANTINE = timedelta(seconds=20)
+
+
+def main() -> int:
+    """Run; 0 where nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    chosen = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="cl-mix-"))
+    logs.configure("bench", "error")
+    mongo, redis = Mongo(directory / "mongo"), Redis(directory / "redis")
+    mongo.start()
+    redis.start()
+    try:
+        return asyncio.run(_run(directory, mongo.url, redis.url, chosen))
+    finally:
+        mongo.stop()
+        redis.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _run(directory: Path, mongo_url: str, redis_url: str, chosen: argparse.Namespace) -> int:
+    rng = random.Random(chosen.seed)
+    images = [
+        Image(rng.randbytes(rng.randrange(1000, 500_000)), b"shared", architecture=("amd64", "arm64")[number % 2])
+        for number in range(12)
+    ]
+    repositories = [f"mix/r{number}" for number in range(chosen.clients)]
+    async with (
+        running_registry(directory / "registry", mongo_url, redis_url) as registry,
+        collecting_from(registry, grace=_GRACE, quarantine=_QUARANTINE) as collector,
+    ):
+        others = {own: [name for name in repositories if name != own] for own in repositories}
+        mixes = [Mix(registry.client(), own, others[own], images, random.Random(rng.random())) for own in repositories]
+        print(f"seed {chosen.seed}, {chosen.clients} clients, {chosen.seconds:.0f} s", flush=True)
+        until = time.monotonic() + chosen.seconds
+        collected: Counter[str] = Counter()
+        try:
+            async with asyncio.TaskGroup() as group:
+                collecting = group.create_task(_collect(collector, collected))
+                working = [group.create_task(_work(mix, until)) for mix in mixes]
+                group.create_task(_tell(mixes, collected, until))
+                await asyncio.wait(working)
+                collecting.cancel()
+        except BaseExceptionGroup as failed:
+            print(f"FAILED: {failed.exceptions}", file=sys.stderr)
+            return 1
+        print(_summary(mixes, collected))
+        return await _emptied(collector, mixes)
+
+
+async def _work(mix: Mix, until: float) -> None:
+    while time.monotonic() < until:
+        await mix.step()
+
+
+async def _collect(collector: Collector, collected: Counter[str]) -> None:
+    while True:
+        # The registry's own quarantine lasts for days.
+        in_time = {"$set": {"expire_time": now() + _QUARANTINE}}
+        await collector.store.database.raw("quarantine").update_many(
+            {"expire_time": {"$gt": now() + 2 * _QUARANTINE}}, in_time
+        )
+        report = await collector.run(_silent)
+        collected.update({name: count for name, count in report.totals().items() if name in ("manifests", "blobs")})
+        collected["runs"] += 1
+        await asyncio.sleep(0.2)
+
+
+async def _tell(mixes: list[Mix], collected: Counter[str], until: float) -> None:
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(60, left))
+        print(f"{left:6.0f} s left: {_summary(mixes, collected)}", flush=True)
+
+
+async def _emptied(collector: Collector, mixes: list[Mix]) -> int:
+    """Check every byte, delete everything and collect until nothing is left."""
+    objects, store = collector.objects, collector.store
+    cleanup = Cleanup(
+        store, objects, Uploads(store, objects, Blobs(store, objects, collector.quarantine)), timedelta(0)
+    )
+    faults = (await Fsck(store, objects, cleanup, collector.quarantine, timedelta(0)).run(_silent, deep=True)).faults
+    for mix in mixes:
+        await mix.clear()
+    hasty = replace(collector, grace=timedelta(0))
+    for _ in range(10):
+        await store.database.raw("quarantine").update_many({}, {"$set": {"expire_time": now()}})
+        await hasty.run(_silent)
+    left = [found.key async for found in objects.list(PREFIX)]
+    print(f"faults {faults or 'none'}, objects left at the end {len(left)}")
+    return 1 if faults or left else 0
+
+
+def _summary(mixes: list[Mix], collected: Counter[str]) -> str:
+    done = sum((mix.done for mix in mixes), Counter())
+    told = [*sorted(done.items()), *((f"{name} collected", count) for name, count in sorted(collected.items()))]
+    return ", ".join(f"{count} {name}" for name, count in told)
+
+
+async def _silent(done: int, total: int, what: str) -> None:
+    """Progress that nobody reads."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
