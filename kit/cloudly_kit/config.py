@@ -134,6 +134,16 @@ class ServiceSettings(BaseSettings):
         """Where the services' key files and the master key are."""
         return self.keys_dir_setting or self.data_dir / "keys"
 
+    def as_environment(self) -> dict[str, str]:
+        """The environment in which another process has the same settings; secrets in the clear."""
+        found = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if plain is not None and isinstance(field.validation_alias, str):
+                found[field.validation_alias] = str(plain)
+        return found
+
     def address_of(self, service: str) -> str:
         """The gRPC target of a service: as configured, else `<service>:<its default port>` (containers)."""
         configured: str = getattr(self, f"{service}_address", "")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from cloudly.registry.v1 import push_pb2
+from cloudly.registry.v1 import push_pb2, referrer_pb2
 from cloudly_kit.events import Event
 from cloudly_kit.settings_view import SettingsView
 from cloudly_kit.store import Session
@@ -12,7 +12,10 @@ from cloudly_clusters.pushes import Pushes
 PUBLISHES: Mapping[str, tuple[str, ...]] = {}
 """Topics by their readers; clusters publishes none yet."""
 
-HEARS: Mapping[str, tuple[str, ...]] = {"registry": ("image.pushed",), "auth": ("settings.changed.clusters",)}
+HEARS: Mapping[str, tuple[str, ...]] = {
+    "registry": ("image.pushed", "referrer.pushed"),
+    "auth": ("settings.changed.clusters",),
+}
 """Topics by the service that publishes them."""
 
 
@@ -22,4 +25,7 @@ def handlers(pushes: Pushes, settings: SettingsView) -> Mapping[str, Callable[[E
     async def image_pushed(event: Event, session: Session) -> None:
         await pushes.image_pushed(event.payload(push_pb2.ImagePushed), session)
 
-    return {"image.pushed": image_pushed, **settings.handlers()}
+    async def referrer_pushed(event: Event, session: Session) -> None:
+        await pushes.referrer_pushed(event.payload(referrer_pb2.ReferrerPushed), session)
+
+    return {"image.pushed": image_pushed, "referrer.pushed": referrer_pushed, **settings.handlers()}

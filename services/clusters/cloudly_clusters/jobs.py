@@ -7,6 +7,7 @@ from typing import Any
 from cloudly_kit.errors import DomainError
 from cloudly_kit.jobs import Run, Task, task
 
+from cloudly_clusters.pushes import Pushes
 from cloudly_clusters.store import ClustersStore
 from cloudly_clusters.workloads import Workloads
 
@@ -17,6 +18,7 @@ class Parts:
 
     store: ClustersStore
     workloads: Workloads
+    pushes: Pushes
 
 
 @task(
@@ -42,4 +44,26 @@ async def ensure_repositories(run: Run, parts: Parts) -> dict[str, Any]:
     return {"made": made, "failed": failed}
 
 
-TASKS: Sequence[Task[Parts]] = (ensure_repositories,)
+@task(
+    "release-held-pushes",
+    timeout_seconds=300,
+    description="Rolls out pushes that waited for a signature, where the news of it was lost.",
+    category="maintenance",
+    schedule="*/5 * * * *",
+)
+async def release_held_pushes(run: Run, parts: Parts) -> dict[str, Any]:
+    """Look again at all that is held back."""
+    held = released = 0
+    for cluster_id in await parts.store.cluster_ids():
+        for workload in await parts.store.workloads.find_all(scope=cluster_id):
+            if workload.held is None:
+                continue
+            held += 1
+            try:
+                released += await parts.pushes.reconsider(workload.id)
+            except DomainError as error:
+                await run.log(f"{workload.name}: {error.message}", "warning")
+    return {"held": held, "released": released}
+
+
+TASKS: Sequence[Task[Parts]] = (ensure_repositories, release_held_pushes)

@@ -60,11 +60,14 @@ async def serve(settings: Settings) -> None:
             heartbeat_seconds=settings.heartbeat_seconds,
             lease_seconds=settings.lease_seconds,
         )
+        pushes = Pushes(store, workloads, runtime.hints, registry)
         executions = Executions(runtime.database, runtime.redis, NAME, TASKS)
         await executions.ensure()
 
         runtime.serve(cluster_pb2_grpc.add_ClusterServiceServicer_to_server, ClusterServicer(clusters, store))
-        runtime.serve(workload_pb2_grpc.add_WorkloadServiceServicer_to_server, WorkloadServicer(workloads, store))
+        runtime.serve(
+            workload_pb2_grpc.add_WorkloadServiceServicer_to_server, WorkloadServicer(workloads, pushes, store)
+        )
         runtime.serve(
             deployment_pb2_grpc.add_DeploymentServiceServicer_to_server, DeploymentServicer(observations, store)
         )
@@ -78,7 +81,6 @@ async def serve(settings: Settings) -> None:
         runtime.serve(provider_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(providers))
         serve_jobs(runtime, executions)
 
-        pushes = Pushes(store, workloads, runtime.hints)
         handlers = events.handlers(pushes, view)
         runtime.background("settings", view.run)
         runtime.background("pushes", pushes.run)
@@ -100,7 +102,10 @@ async def parts(runtime: Runtime, settings: Settings) -> Parts:
     """What the tasks work on."""
     store = ClustersStore(runtime.database)
     registry = RegistryPeer(runtime.channel("registry"))
-    return Parts(store, Workloads(store, runtime.hints, registry, settings.registry_host, settings.versions_kept))
+    workloads = Workloads(store, runtime.hints, registry, settings.registry_host, settings.versions_kept)
+    pushes = Pushes(store, workloads, runtime.hints, registry)
+    runtime.background("pushes", pushes.run)
+    return Parts(store, workloads, pushes)
 
 
 def main() -> None:

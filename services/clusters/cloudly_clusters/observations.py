@@ -44,6 +44,7 @@ def with_status(document: WorkloadDocument, agent_state: int) -> WorkloadDocumen
         agent_state=agent_state,
         agent_error=document.agent_error,
         seen=seen,
+        held=_held(document),
         wished_digest="" if document.wish.get("image") else document.image_digest,
     )
     before = json_format.ParseDict(document.status, workload_pb2.WorkloadStatus(), ignore_unknown_fields=True)
@@ -52,6 +53,16 @@ def with_status(document: WorkloadDocument, agent_state: int) -> WorkloadDocumen
         if not condition.HasField("last_transition_time"):
             condition.last_transition_time.FromDatetime(clusters.now())
     return document.model_copy(update={"status": _plain(status)})
+
+
+def _held(document: WorkloadDocument) -> str:
+    held = document.held
+    if held is None:
+        return ""
+    return (
+        f"{held.tag} ({held.digest}) is not rolled out: {held.reason}. Sign it with one of the workload's keys: "
+        f"cosign sign --key cosign.key {document.registry_target}@{held.digest}"
+    )
 
 
 class Observations:

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import grpc
 from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc
 from cloudly.coreflow.v1 import coreflow_pb2
-from cloudly.registry.v1 import external_registry_pb2, external_registry_pb2_grpc, image_pb2, image_pb2_grpc
+from cloudly.registry.v1 import (
+    external_registry_pb2,
+    external_registry_pb2_grpc,
+    image_pb2,
+    image_pb2_grpc,
+    signature_pb2,
+    signature_pb2_grpc,
+)
 
 
 class AuthPeer:
@@ -40,10 +47,11 @@ class AuthPeer:
 
 
 class RegistryPeer:
-    """Repositories and pins, at the registry."""
+    """Repositories, pins and signatures, at the registry."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._images = image_pb2_grpc.ImageServiceStub(channel)
+        self._signatures = signature_pb2_grpc.SignatureServiceStub(channel)
         self._external = external_registry_pb2_grpc.ExternalRegistryServiceStub(channel)
 
     async def ensure(self, repository: str, workload_id: str) -> tuple[str, str]:
@@ -52,6 +60,13 @@ class RegistryPeer:
             image_pb2.EnsureRepositoryRequest(repository=repository, workload_id=workload_id)
         )
         return answer.image_id, answer.target
+
+    async def verify(self, image_id: str, digest: str, public_keys: Sequence[str]) -> str:
+        """Why none of the keys has signed a digest; empty where one has."""
+        answer = await self._signatures.VerifySignatures(
+            signature_pb2.VerifySignaturesRequest(image_id=image_id, reference=digest, public_keys=public_keys)
+        )
+        return "" if answer.verified else answer.reason
 
     async def set_pins(self, cluster_id: str, digests: list[str], revision: int) -> None:
         """Tell all pins of a cluster."""

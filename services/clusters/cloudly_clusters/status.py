@@ -27,6 +27,8 @@ class View:
     agent_error: str = ""
     seen: coreflow_pb2.WorkloadObservation | None = None
     wished_digest: str = ""
+    held: str = ""
+    """Why what was pushed last is not rolled out; empty where it is."""
 
     @property
     def observation(self) -> coreflow_pb2.WorkloadObservation:
@@ -78,6 +80,13 @@ def _failure(view: View) -> coreflow_pb2.DeploymentObservation:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda v: not v.has_image and bool(v.held),
+        FALSE,
+        _say("SIGNATURE_AWAITED"),
+        lambda v: v.held,
+        reconciling=False,
+    ),
     Rule(
         lambda v: not v.has_image,
         FALSE,
@@ -151,17 +160,23 @@ def workload_status(view: View, before: workload_pb2.WorkloadStatus) -> workload
     rule = next(rule for rule in RULES if rule.applies(view))
     message = rule.message(view)
     ready = condition_pb2.Condition(type="Ready", status=rule.status, reason=rule.reason(view), message=message)  # type: ignore[arg-type]
-    for old in before.conditions:
-        if (old.type, old.status, old.reason) == (ready.type, ready.status, ready.reason):
-            ready.last_transition_time.CopyFrom(old.last_transition_time)
+    conditions = [ready]
+    if view.held:
+        conditions.append(
+            condition_pb2.Condition(type="Signed", status=FALSE, reason="SIGNATURE_AWAITED", message=view.held)
+        )
+    for new in conditions:
+        for old in before.conditions:
+            if (old.type, old.status, old.reason) == (new.type, new.status, new.reason):
+                new.last_transition_time.CopyFrom(old.last_transition_time)
     return workload_pb2.WorkloadStatus(
         observed_generation=view.observation.generation,
         reconciling=rule.reconciling,
-        conditions=[ready],
+        conditions=conditions,
         ready_replicas=view.observation.ready_replicas,
         wished_replicas=view.wished_replicas,
         running_digest=running_digest(view.observation),
-        message=f"{ready.reason}: {message}",
+        message=f"{ready.reason}: {message}" + (f"; {view.held}" if view.held and view.has_image else ""),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudly_kit.store import Collection, Database, Document, Index
+from pydantic import BaseModel
 
 
 class ClusterDocument(Document):
@@ -33,6 +34,15 @@ class ClusterDocument(Document):
     workload_count: int = 0
 
 
+class HeldPush(BaseModel):
+    """A push that the workload's signature policy does not let through so far."""
+
+    digest: str
+    tag: str
+    pushed_by: str
+    reason: str
+
+
 class WorkloadDocument(Document):
     """A workload. `generation` (of Document) counts changes of the wish; `wish` is the proto's JSON of what people set."""
 
@@ -44,6 +54,8 @@ class WorkloadDocument(Document):
     image_id: str = ""
     image_digest: str = ""
     image_tag: str = ""
+    held: HeldPush | None = None
+    """What was pushed and waits for a signature (signing.py)."""
     agent_error: str = ""
     observation: dict[str, Any] | None = None
     status: dict[str, Any] = {}

@@ -4,13 +4,14 @@ from typing import Any
 
 from cloudly.clusters.v1 import workload_pb2
 from cloudly_kit.errors import InvalidArgument
+from cloudly_kit.public_keys import parse
 from google.protobuf import json_format
 
 from cloudly_clusters.store import VersionDocument, WorkloadDocument
 
 _OURS = (
     "id", "name", "labels", "create_time", "update_time", "etag", "delete_time", "cluster_id", "registry_target",
-    "image_digest", "image_tag", "generation", "status",
+    "image_digest", "image_tag", "held_image", "generation", "status",
 )  # fmt: skip
 """Fields that are kept beside the wish or made by the server."""
 
@@ -43,8 +44,28 @@ def wished_replicas(document: WorkloadDocument) -> int:
     return int(document.wish.get("replicas", 1))
 
 
+def policy_of(document: WorkloadDocument) -> workload_pb2.SignaturePolicy:
+    """What signatures the workload demands."""
+    return wish_of(document).signature_policy
+
+
+def _check_policy(workload: workload_pb2.Workload) -> list[tuple[str, str]]:
+    policy, where = workload.signature_policy, "workload.signature_policy"
+    found = []
+    if policy.required and not policy.public_keys:
+        found.append((f"{where}.public_keys", "at least one key is needed where signatures are required"))
+    if policy.required and workload.image:
+        found.append((f"{where}.required", "only images that are pushed here can be verified: leave `image` empty"))
+    for index, pem in enumerate(policy.public_keys):
+        try:
+            parse(pem)
+        except ValueError as error:
+            found.append((f"{where}.public_keys[{index}]", str(error)))
+    return found
+
+
 def _check(workload: workload_pb2.Workload) -> None:
-    found: list[tuple[str, str]] = []
+    found = _check_policy(workload)
     if workload.mode == workload_pb2.WORKLOAD_MODE_GLOBAL and workload.HasField("replicas"):
         found.append(("workload.replicas", "cannot be set together with mode GLOBAL, which runs one on every node"))
     resources = workload.resources

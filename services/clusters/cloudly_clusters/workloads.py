@@ -1,7 +1,7 @@
 """Workloads: the wish, its versions, and the way back to one. Every change of a wish raises the cluster's revision."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import structlog
 from cloudly.clusters.v1 import cluster_pb2, workload_pb2
@@ -14,8 +14,8 @@ from cloudly_kit.store import Page, PageRequest, RequestKey, Session
 from google.protobuf import json_format
 
 from cloudly_clusters import clusters, observations
-from cloudly_clusters.store import ClusterDocument, ClustersStore, VersionDocument, WorkloadDocument
-from cloudly_clusters.wishes import wish_from, wish_of
+from cloudly_clusters.store import ClusterDocument, ClustersStore, HeldPush, VersionDocument, WorkloadDocument
+from cloudly_clusters.wishes import policy_of, wish_from, wish_of
 
 log = structlog.get_logger()
 
@@ -28,6 +28,10 @@ class Repositories(Protocol):
 
     async def ensure(self, repository: str, workload_id: str) -> tuple[str, str]:
         """Make the repository: the image's id and the target."""
+        ...
+
+    async def verify(self, image_id: str, digest: str, public_keys: Sequence[str]) -> str:
+        """Why none of the keys has signed a digest; empty where one has."""
         ...
 
 
@@ -154,7 +158,7 @@ class Workloads:
 
         Raises:
             NotFound: the workload has no such version.
-            FailedPrecondition: there is no earlier version.
+            FailedPrecondition: there is no earlier version, or the signature policy of now does not let it run.
             StaleEtag: somebody changed it since `etag`.
         """
         found = await self._store.workloads.get(workload_id)
@@ -170,13 +174,14 @@ class Workloads:
             if not matching:
                 raise NotFound("version", f"{workload_id}/{generation}")
             target = matching[0]
+        await self._check_signature(found, target)
 
         def mutate(document: WorkloadDocument) -> WorkloadDocument:
             if etag and etag != document.wish_etag:
                 raise StaleEtag("workload", workload_id, document.wish_etag)
             return document.model_copy(
                 update={
-                    "wish": target.wish,
+                    "wish": _with_policy_of(document.wish, target.wish),
                     "labels": target.labels,
                     "image_digest": target.image_digest,
                     "image_tag": target.image_tag,
@@ -184,6 +189,19 @@ class Workloads:
             )
 
         return await self._new_generation(workload_id, mutate, f"rolled back to {target.number}", actor)
+
+    async def _check_signature(self, document: WorkloadDocument, target: VersionDocument) -> None:
+        policy = policy_of(document)
+        if not policy.required:
+            return
+        if target.wish.get("image"):
+            raise FailedPrecondition(
+                "that version runs an image from elsewhere, whose signature cannot be verified here"
+            )
+        if target.image_digest:
+            reason = await self._repositories.verify(document.image_id, target.image_digest, policy.public_keys)
+            if reason:
+                raise FailedPrecondition(f"the workload demands a signature, and of that version's image: {reason}")
 
     async def list_versions(self, workload_id: str, request: PageRequest) -> Page[VersionDocument]:
         """A page of a workload's versions, newest first."""
@@ -196,9 +214,22 @@ class Workloads:
         """Roll out what was pushed, in the transaction of the event; None where it changes nothing."""
 
         def mutate(found: WorkloadDocument) -> WorkloadDocument:
-            return found.model_copy(update={"image_tag": tag, "image_digest": digest})
+            return found.model_copy(update={"image_tag": tag, "image_digest": digest, "held": None})
 
         return await self._write_generation(workload_id, mutate, f"pushed {tag}", actor, session)
+
+    async def hold(self, workload_id: str, held: HeldPush | None, session: Session) -> WorkloadDocument:
+        """Write down what is not rolled out, and why, or that there is nothing of the kind; the wish is as it was."""
+        found = await self._store.workloads.get(workload_id, session=session)
+        cluster = await self._store.clusters.get(found.scope, session=session)
+        state = cluster_pb2.AgentState.Value(cluster.agent_state)
+
+        def mutate(document: WorkloadDocument) -> WorkloadDocument | None:
+            if document.held == held:
+                return None
+            return observations.with_status(document.model_copy(update={"held": held}), state)
+
+        return await self._store.workloads.change(workload_id, mutate, session=session)
 
     async def _new_generation(
         self, workload_id: str, mutate: Callable[[WorkloadDocument], WorkloadDocument], cause: str, actor: str
@@ -264,6 +295,12 @@ def _same(version: VersionDocument, present: VersionDocument | None) -> bool:
     return present is not None and (version.wish, version.image_digest) == (present.wish, present.image_digest)
 
 
+def _with_policy_of(present: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
+    """An earlier wish under the signature policy of now: going back must not be a way around it."""
+    policy = {"signature_policy": present["signature_policy"]} if "signature_policy" in present else {}
+    return {**{name: value for name, value in wish.items() if name != "signature_policy"}, **policy}
+
+
 def to_message(document: WorkloadDocument) -> workload_pb2.Workload:
     """The workload as clients see it."""
     message = wish_of(document)
@@ -273,6 +310,8 @@ def to_message(document: WorkloadDocument) -> workload_pb2.Workload:
     message.registry_target = document.registry_target
     message.image_digest = document.image_digest
     message.image_tag = document.image_tag
+    if document.held is not None:
+        message.held_image.CopyFrom(workload_pb2.HeldImage(**document.held.model_dump()))
     message.generation = document.generation
     json_format.ParseDict(document.status, message.status, ignore_unknown_fields=True)
     return with_metadata(message, document, etag=document.wish_etag)

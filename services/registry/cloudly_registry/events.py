@@ -1,14 +1,17 @@
-"""What the registry publishes: that a tag was moved, that something was deleted (decision 6). It listens to nobody else."""
+"""What the registry publishes: that a tag was moved, that something was deleted, that an
+image was signed or described (decision 6). It listens to nobody else.
+"""
 
-from cloudly.registry.v1 import deletion_pb2, push_pb2
+from cloudly.registry.v1 import deletion_pb2, push_pb2, referrer_pb2
 from cloudly_kit.resources import timestamp
 from cloudly_kit.store import now
 
-from cloudly_registry.documents import ImageDocument, Version
+from cloudly_registry.documents import ImageDocument, ManifestRow, Version
 
 IMAGE_PUSHED = "image.pushed"
 CONTENT_DELETED = "content.deleted"
-PUBLISHES = {IMAGE_PUSHED: ("clusters", "webhooks"), CONTENT_DELETED: ("webhooks",)}
+REFERRER_PUSHED = "referrer.pushed"
+PUBLISHES = {IMAGE_PUSHED: ("clusters", "webhooks"), CONTENT_DELETED: ("webhooks",), REFERRER_PUSHED: ("clusters",)}
 """Topics, and the readers that have to get them: services, and webhooks/recording.py."""
 
 
@@ -38,4 +41,15 @@ def content_deleted(
         reason=reason,
         deleted_by=by,
         delete_time=timestamp(now()),
+    )
+
+
+def referrer_pushed(image: ImageDocument, row: ManifestRow) -> referrer_pb2.ReferrerPushed:
+    """The message of a manifest that names another as its subject."""
+    return referrer_pb2.ReferrerPushed(
+        image_id=image.id,
+        repository=image.repository,
+        subject=row.subject,
+        digest=row.digest,
+        artifact_type=row.artifact_type,
     )

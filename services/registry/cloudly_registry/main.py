@@ -9,6 +9,7 @@ from cloudly.registry.v1 import (
     image_archive_pb2_grpc,
     image_pb2_grpc,
     image_version_pb2_grpc,
+    signature_pb2_grpc,
     webhook_pb2_grpc,
 )
 from cloudly_kit.events import EventReader
@@ -50,8 +51,10 @@ from cloudly_registry.servicers import (
     ImageArchiveServicer,
     ImageServicer,
     ImageVersionServicer,
+    SignatureServicer,
     WebhookServicer,
 )
+from cloudly_registry.signatures import Signatures
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.tokens import AccessTokens
 from cloudly_registry.uploads import Uploads
@@ -123,6 +126,10 @@ async def serve(settings: Settings) -> None:
         archives = Importing(uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
         runtime.serve(
             image_archive_pb2_grpc.add_ImageArchiveServiceServicer_to_server, ImageArchiveServicer(store, *archives)
+        )
+        runtime.serve(
+            signature_pb2_grpc.add_SignatureServiceServicer_to_server,
+            SignatureServicer(store, Signatures(manifests, blobs)),
         )
         await _serve_webhooks(runtime, settings, sender)
         serve_sealed_values(runtime, SealedValues(envelope, sealed(runtime.database)))

@@ -121,6 +121,9 @@ class Manifests:
             await self._store.put_manifest(row, body, session)
             for tag in tags if is_digest(reference) else (reference, *tags):
                 await self._move_tag(image, tag, row, pushed_by, session)
+            if row.subject:
+                news = events.referrer_pushed(image, row)
+                await self._outbox.put(events.REFERRER_PUSHED, news, session=session)
             await self._store.images.replace(image, session=session)
             crashpoint("registry.push.before_commit")
             return row

@@ -19,7 +19,6 @@ from cloudly_kit.errors import CredentialsInvalid, to_status
 from cloudly_kit.testing import ServiceHarness, free_port
 from cloudly_kit.testing_authority import Authority
 from grpc_status import rpc_status
-from pydantic import SecretStr
 
 from cloudly_registry.config import Settings
 from cloudly_registry.main import serve
@@ -160,7 +159,7 @@ class Registry:
             sys.executable,
             "-c",
             "from cloudly_registry.main import worker; worker()",
-            env={**os.environ, **_environment(self.settings)},
+            env={**os.environ, **self.settings.as_environment()},
             stderr=(self.harness.directory / "worker.log").open("ab"),
         )
         try:
@@ -182,7 +181,7 @@ class Registry:
             sys.executable,
             "-c",
             "from cloudly_registry.main import main; main()",
-            env={**os.environ, **_environment(other), **environment},
+            env={**os.environ, **other.as_environment(), **environment},
             stderr=(self.harness.directory / "process.log").open("ab"),
         )
         try:
@@ -206,17 +205,6 @@ class Registry:
                 return answer.status == 401
         except aiohttp.ClientError:
             return False
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """The settings as a process reads them."""
-    found = {}
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if plain is not None and isinstance(field.validation_alias, str):
-            found[field.validation_alias] = str(plain)
-    return found
 
 
 @asynccontextmanager

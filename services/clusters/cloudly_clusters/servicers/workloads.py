@@ -11,6 +11,7 @@ from cloudly_kit.resources import page_request, request_key
 from cloudly_kit.store import PageRequest
 from cloudly_kit.watches import watch_event
 
+from cloudly_clusters.pushes import Pushes
 from cloudly_clusters.store import ClustersStore
 from cloudly_clusters.workloads import Workloads, to_message, version_to_message
 
@@ -18,8 +19,9 @@ from cloudly_clusters.workloads import Workloads, to_message, version_to_message
 class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
     """See proto/cloudly/clusters/v1/workload.proto."""
 
-    def __init__(self, workloads: Workloads, store: ClustersStore) -> None:
+    def __init__(self, workloads: Workloads, pushes: Pushes, store: ClustersStore) -> None:
         self._workloads = workloads
+        self._pushes = pushes
         self._store = store
 
     async def CreateWorkload(
@@ -59,6 +61,10 @@ class WorkloadServicer(workload_pb2_grpc.WorkloadServiceServicer):
             request.workload.etag,
             caller().actor.name,
         )
+        if document.held is not None:
+            # What was held back may be what the new policy lets through.
+            await self._pushes.reconsider(document.id)
+            document = await self._workloads.get(document.id)
         return workload_pb2.UpdateWorkloadResponse(workload=to_message(document))
 
     async def DeleteWorkload(

@@ -4,6 +4,7 @@ from cloudly_registry.servicers.external_registries import ExternalRegistryServi
 from cloudly_registry.servicers.image_archives import ImageArchiveServicer
 from cloudly_registry.servicers.image_versions import ImageVersionServicer
 from cloudly_registry.servicers.images import ImageServicer
+from cloudly_registry.servicers.signatures import SignatureServicer
 from cloudly_registry.servicers.webhooks import WebhookServicer
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "ImageArchiveServicer",
     "ImageServicer",
     "ImageVersionServicer",
+    "SignatureServicer",
     "WebhookServicer",
 ]
