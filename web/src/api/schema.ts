@@ -573,6 +573,12 @@ export interface components {
             };
             heartbeatIntervalMilliseconds?: number;
         };
+        HeldImage: {
+            digest?: string;
+            tag?: string;
+            pushedBy?: string;
+            reason?: string;
+        };
         Identity: {
             id?: string;
             name?: string;
@@ -1284,6 +1290,10 @@ export interface components {
         };
         /** @enum {string} */
         SetupMode: "SETUP_MODE_UNSPECIFIED" | "SETUP_MODE_MANUAL" | "SETUP_MODE_HETZNER" | "SETUP_MODE_AWS" | "SETUP_MODE_DIGITALOCEAN";
+        SignaturePolicy: {
+            required?: boolean;
+            publicKeys?: string[];
+        };
         SigningKey: {
             kid?: string;
             state?: components["schemas"]["SigningKeyState"];
@@ -1420,6 +1430,17 @@ export interface components {
             checkpoints?: number;
             /** Format: uint64 */
             firstSequence?: string;
+        };
+        VerifySignaturesRequest: {
+            reference: string;
+            publicKeys: string[];
+        };
+        VerifySignaturesResponse: {
+            verified?: boolean;
+            digest?: string;
+            keyFingerprint?: string;
+            signatureCount?: number;
+            reason?: string;
         };
         WatchClustersResponse: {
             event?: components["schemas"]["WatchEvent"];
@@ -1561,6 +1582,8 @@ export interface components {
             readonly registryTarget?: string;
             readonly imageDigest?: string;
             readonly imageTag?: string;
+            signaturePolicy?: components["schemas"]["SignaturePolicy"];
+            readonly heldImage?: components["schemas"]["HeldImage"];
             /** Format: int64 */
             readonly generation?: string;
             readonly status?: components["schemas"]["WorkloadStatus"];
@@ -1609,6 +1632,8 @@ export interface components {
             readonly registryTarget?: string;
             readonly imageDigest?: string;
             readonly imageTag?: string;
+            signaturePolicy?: components["schemas"]["SignaturePolicy"];
+            readonly heldImage?: components["schemas"]["HeldImage"];
             /** Format: int64 */
             readonly generation?: string;
             readonly status?: components["schemas"]["WorkloadStatus"];
