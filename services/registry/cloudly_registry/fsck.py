@@ -56,10 +56,10 @@ class Fsck:
         rows = FsckStore(self.store)
         await self._blobs(rows, report, tell)
         images = await rows.images()
-        for number, (image_id, repository) in enumerate(images):
+        for number, (image_id, repository, is_copy) in enumerate(images):
             await tell(number, len(images), "repositories")
             await self._links(rows, image_id, repository, report)
-            await self._manifests(rows, image_id, repository, report)
+            await self._manifests(rows, image_id, repository, report, is_copy=is_copy)
             await self._tags(rows, image_id, repository, report)
         await tell(len(images), len(images) + 1, "objects")
         await self._contents(rows, report)
@@ -166,12 +166,15 @@ class Fsck:
 
         return await self.store.transaction(work)
 
-    async def _manifests(self, rows: FsckStore, image_id: str, repository: str, report: FsckReport) -> None:
+    async def _manifests(
+        self, rows: FsckStore, image_id: str, repository: str, report: FsckReport, *, is_copy: bool
+    ) -> None:
         async for row in rows.manifests(image_id):
             report.check("manifests")
             body = await self.store.content(row.digest)
             right = body is not None and digest_of(body, algorithm_of(row.digest)) == row.digest
-            unknown = await rows.unknown(image_id, row.references)
+            # What a copy of an external registry's repository does not have yet is fetched when it is asked for.
+            unknown = [] if is_copy else await rows.unknown(image_id, row.references)
             if right and not unknown:
                 continue
             # What a manifest needs goes after it.

@@ -31,10 +31,11 @@ class FsckStore:
         async for raw in self._pages("contents", {}, {"_id": 1}):
             yield raw["_id"]
 
-    async def images(self) -> list[tuple[str, str]]:
-        """Ids and names of all repositories."""
-        rows = self._database.raw("images").find({"scope": "-", "live": True}, {"repository": 1})
-        return [(row["_id"], row["repository"]) async for row in rows]
+    async def images(self) -> list[tuple[str, str, bool]]:
+        """Ids and names of all repositories, and which are copies of an external registry's."""
+        fields = {"repository": 1, "external_registry_id": 1}
+        rows = self._database.raw("images").find({"scope": "-", "live": True}, fields)
+        return [(row["_id"], row["repository"], bool(row.get("external_registry_id"))) async for row in rows]
 
     async def links(self, image_id: str) -> AsyncIterator[tuple[Link, Blob | None]]:
         """All links of a repository, each with its blob."""

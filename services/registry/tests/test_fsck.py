@@ -182,6 +182,17 @@ async def test_a_part_that_was_deleted_by_hand_is_no_fault(client: Client, fsck:
     assert (await check(fsck, deep=True)).faults == {}
 
 
+async def test_what_a_copy_has_not_fetched_yet_is_no_fault(client: Client, fsck: Fsck, image: Image, name: str) -> None:
+    layer = digest_of(image.layers[0])
+    rows, images = fsck.store.database.raw("links"), fsck.store.database.raw("images")
+    link = await rows.find_one_and_delete({"digest": layer})
+    assert (await check(fsck)).faults == {"reference missing": 1}
+    await images.update_one({"repository": name}, {"$set": {"external_registry_id": new_id()}})
+    assert (await check(fsck)).faults == {}
+    await images.update_one({"repository": name}, {"$set": {"external_registry_id": ""}})
+    await rows.insert_one(link)
+
+
 async def test_a_tag_without_its_manifest_is_told(client: Client, fsck: Fsck, image: Image, name: str) -> None:
     record = await fsck.store.image_of(name)
     assert record is not None
