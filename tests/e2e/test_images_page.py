@@ -164,6 +164,9 @@ def test_the_registry_shows_what_it_holds_and_what_a_collection_would_take(visit
     expect(row).to_contain_text(re.compile(r"\d+ tag"))
     row.get_by_role("button", name="Show details").click()
     expect(page.get_by_text(f"{repository.name} ci-1")).to_be_visible()
+    page.get_by_role("button", name="Check", exact=True).click()
+    check = page.get_by_role("table", name="Checks").get_by_role("row").nth(1)
+    expect(check).to_contain_text("all is well", timeout=60_000)
     assert serious(page) == []
     # Nothing was changed by it.
     assert [v["tag"] for v in api.get(f"/api/v1/images/{id}")["versions"]] == ["ci-2", "ci-1"]

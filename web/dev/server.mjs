@@ -110,7 +110,7 @@ function named(body, field) {
 
 const routes = [
   ["POST /api/v1/auth/login", ({ body }) => (body.username === "admin" && body.password === "admin" ? pair("admin") : refuse(401, "CREDENTIALS_INVALID", "The user name, password or token is wrong", "", "Check the credentials."))],
-  ["GET /api/v1/auth/permissions", () => ({ results: ["users.read", "users.write"].map((permission) => ({ permission, allowed: true })) })],
+  ["GET /api/v1/auth/permissions", () => ({ results: ["users.read", "users.write", "images.write", "external-registries.read", "external-registries.write"].map((permission) => ({ permission, allowed: true })) })],
   ["GET /api/v1/auth/factors", () => ({ password: true })],
   ["GET /api/v1/auth/sessions", () => ({ sessions: [{ id: "s1", remoteAddress: "127.0.0.1", userAgent: "Firefox/140 Linux", createTime: now(), lastUseTime: now(), current: true }] })],
   ["POST /api/v1/auth/refresh", () => pair("admin")],

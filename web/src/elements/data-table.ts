@@ -137,6 +137,13 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
       .detail {
         padding: 0 var(--gap-4) var(--gap-3) 54px;
       }
+      .entries {
+        display: grid;
+        gap: 3px;
+        max-height: 320px;
+        overflow: auto;
+        overflow-wrap: anywhere;
+      }
       pre {
         margin: 0;
         max-height: 260px;

@@ -1,35 +1,32 @@
-// The registry as a whole: what it holds, its garbage collector, and the images that can be brought back.
+// The registry as a whole: what it holds, its garbage collector, its check, and the images that can be brought back.
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Execution, RegistryUsage } from "../../api/records";
-import { collectGarbage, lastCollections, registryUsage } from "../../api/registry";
+import { checkRegistry, collectGarbage, registryUsage } from "../../api/registry";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
-import type { Column } from "../../elements/data-table";
-import "../../elements/data-table";
-import "../../elements/empty-state";
 import "../../elements/page";
 import "../../elements/problem-box";
-import "../../elements/relative-time";
-import "../../elements/status-pill";
 import { toast, toastError } from "../../elements/toasts";
 import { Polled } from "../../state/polled";
 import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { bytes, count } from "../../text/format";
 import "../images/image-deleted";
-import { executionStanding, isUnderWay, reportOf, totals, type Report } from "./collection-report";
-
-const SOON_MS = 1_000;
+import { checked, type CheckReport } from "./check-report";
+import { collected, type CollectionReport } from "./collection-report";
+import { resultOf } from "./execution-facts";
+import type { TaskRuns } from "./task-runs";
+import "./task-runs";
 
 @customElement("cl-registry-page")
 export class RegistryPage extends LitElement {
   @state() private starting = false;
   @query("cl-confirm") private confirm!: ConfirmDialog;
+  @query("#runs-of-collection") private collections!: TaskRuns;
+  @query("#runs-of-check") private checks!: TaskRuns;
   private readonly usage = new Polled(this, (signal) => registryUsage(client, signal));
-  private readonly collections = new Polled(this, (signal) => lastCollections(client, signal));
-  private soon: ReturnType<typeof setTimeout> | undefined;
 
   static override styles = [
     shared,
@@ -54,23 +51,7 @@ export class RegistryPage extends LitElement {
         display: flex;
         gap: var(--gap-2);
       }
-      .entries {
-        display: grid;
-        grid-template-columns: max-content minmax(0, 1fr) minmax(0, 1.4fr) max-content;
-        gap: 3px var(--gap-4);
-        max-height: 320px;
-        overflow: auto;
-      }
-      .entries > span {
-        overflow-wrap: anywhere;
-      }
       @media (max-width: 620px) {
-        .entries {
-          grid-template-columns: max-content minmax(0, 1fr);
-        }
-        .entries .rest {
-          display: none;
-        }
         .panel > header {
           flex-wrap: wrap;
         }
@@ -78,12 +59,8 @@ export class RegistryPage extends LitElement {
     `,
   ];
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    clearTimeout(this.soon);
-  }
-
   override render(): TemplateResult {
+    const writes = permissions.allows("images.write");
     return html`<cl-page heading="Registry">
         <div class="stack">
           <cl-problem .error=${this.usage.error}></cl-problem>
@@ -91,14 +68,27 @@ export class RegistryPage extends LitElement {
           <section class="panel" aria-labelledby="collections">
             <header>
               <h2 id="collections">Garbage collection</h2>
-              ${permissions.allows("images.write")
+              ${writes
                 ? html`<div class="actions">
                     <button type="button" class="compact" ?disabled=${this.starting} @click=${() => this.collect(true)}>Dry run</button>
                     <button type="button" class="compact" ?disabled=${this.starting} @click=${this.askToCollect}>Collect now</button>
                   </div>`
                 : nothing}
             </header>
-            ${this.renderCollections()}
+            <cl-task-runs id="runs-of-collection" task="collect-garbage" label="Collections" empty="It runs every hour. A dry run shows what it would do now." .kind=${kindOfCollection} .summary=${collected} .detail=${renderCollection}></cl-task-runs>
+          </section>
+          <section class="panel" aria-labelledby="checks">
+            <header>
+              <h2 id="checks">Check</h2>
+              ${writes
+                ? html`<div class="actions">
+                    <button type="button" class="compact" ?disabled=${this.starting} @click=${() => this.check(false, false)}>Check</button>
+                    <button type="button" class="compact" ?disabled=${this.starting} title="Reads all bytes and compares their digests" @click=${() => this.check(true, false)}>Deep check</button>
+                    <button type="button" class="compact" ?disabled=${this.starting} @click=${this.askToRepair}>Repair</button>
+                  </div>`
+                : nothing}
+            </header>
+            <cl-task-runs id="runs-of-check" task="registry-fsck" label="Checks" empty="It looks whether everything is there. A deep check reads all bytes and compares their digests." .kind=${kindOfCheck} .summary=${checked} .detail=${renderCheck}></cl-task-runs>
           </section>
           <section class="panel" aria-labelledby="deleted">
             <header><h2 id="deleted">Deleted images</h2></header>
@@ -107,20 +97,6 @@ export class RegistryPage extends LitElement {
         </div>
       </cl-page>
       <cl-confirm></cl-confirm>`;
-  }
-
-  protected override updated(): void {
-    // What runs is looked at more often than what lies there.
-    clearTimeout(this.soon);
-    if (this.collections.value?.some(isUnderWay)) this.soon = setTimeout(() => void this.collections.read(), SOON_MS);
-  }
-
-  private renderCollections(): TemplateResult {
-    const { value, error } = this.collections;
-    if (error) return html`<div class="body"><cl-problem .error=${error}></cl-problem></div>`;
-    if (!value) return html`<cl-empty symbol="wait" heading="Reading…"></cl-empty>`;
-    if (value.length === 0) return html`<cl-empty symbol="idle" heading="It has not run yet">It runs every hour. A dry run shows what it would do now.</cl-empty>`;
-    return html`<cl-table label="Collections" noun="collection" .columns=${COLUMNS} .rows=${value} .detail=${renderReport}></cl-table>`;
   }
 
   private readonly askToCollect = async (): Promise<void> => {
@@ -133,12 +109,30 @@ export class RegistryPage extends LitElement {
     });
   };
 
-  private async collect(dryRun: boolean): Promise<void> {
+  private readonly askToRepair = async (): Promise<void> => {
+    await this.confirm.ask({
+      heading: "Repair the registry?",
+      text: "It is checked, and what can be done about each fault is done: records are set right, what is lost is marked so that the next push brings it back. Pushes and pulls go on.",
+      verb: "Repair",
+      danger: false,
+      act: () => this.check(false, true),
+    });
+  };
+
+  private collect(dryRun: boolean): Promise<void> {
+    return this.start(() => collectGarbage(client, dryRun), this.collections, dryRun ? "The dry run has begun. Its report appears below." : "The collection has begun.");
+  }
+
+  private check(deep: boolean, repair: boolean): Promise<void> {
+    return this.start(() => checkRegistry(client, deep, repair), this.checks, "The check has begun. Its report appears below.");
+  }
+
+  private async start(begin: () => Promise<unknown>, runs: TaskRuns, said: string): Promise<void> {
     this.starting = true;
     try {
-      await collectGarbage(client, dryRun);
-      toast(dryRun ? "The dry run has begun. Its report appears below." : "The collection has begun.");
-      await Promise.all([this.collections.read(), this.usage.read()]);
+      await begin();
+      toast(said);
+      await runs.read();
     } catch (error) {
       toastError(error);
     } finally {
@@ -162,26 +156,34 @@ function renderUsage(usage: RegistryUsage): TemplateResult {
   </section>`;
 }
 
-const COLUMNS: readonly Column<Execution>[] = [
-  { key: "when", title: "Begun", width: "minmax(70px, 1fr)", render: ({ createTime }) => html`<cl-time .at=${createTime}></cl-time>` },
-  { key: "kind", title: "Kind", width: "84px", hideBelow: 460, render: ({ parameters }) => (parameters?.dryRun === true ? "Dry run" : "Collection") },
-  { key: "state", title: "State", width: "104px", render: (execution) => html`<cl-status .standing=${executionStanding(execution)}></cl-status>` },
-  { key: "by", title: "By", width: "minmax(80px, 1fr)", hideBelow: 620, render: ({ actor, trigger }) => html`<span class="muted cut">${actor ? actor : (trigger ?? "")}</span>` },
-  { key: "what", title: "What went", width: "minmax(76px, 2.4fr)", render: (execution) => html`<span class="clamp">${totals(execution)}</span>` },
-  { key: "bytes", title: "Freed", width: "80px", align: "end", hideBelow: 520, render: (execution) => html`<span class="number">${bytes(reportOf(execution)?.bytes)}</span>` },
-];
-
-function renderReport(execution: Execution): TemplateResult | undefined {
-  const report = reportOf(execution);
-  if (!report || (report.entries.length === 0 && report.waiting === 0)) return undefined;
-  return html`${report.waiting > 0 ? html`<p class="muted">${count(report.waiting, "more thing")} (${bytes(report.waitingBytes)}) unused, and waiting for the end of the grace.</p>` : nothing}${renderEntries(report)}`;
+function kindOfCollection({ parameters }: Execution): string {
+  return parameters?.dryRun === true ? "Dry run" : "Collection";
 }
 
-function renderEntries({ entries, entriesLeftOut }: Report): TemplateResult {
-  return html`<div class="entries">
-      ${entries.map(({ what, repository, reference, why, bytes: freed }) => html`<span>${what}</span><span class="mono">${[repository, reference].filter((part) => part !== "").join(" ")}</span><span class="muted rest">${why}</span><span class="number rest">${freed > 0 ? bytes(freed) : ""}</span>`)}
-    </div>
-    ${entriesLeftOut > 0 ? html`<p class="muted">and ${entriesLeftOut} more</p>` : nothing}`;
+function kindOfCheck({ parameters }: Execution): string {
+  if (parameters?.repair === true) return "Repair";
+  return parameters?.deep === true ? "Deep check" : "Check";
+}
+
+function renderCollection(execution: Execution): TemplateResult | undefined {
+  const report = resultOf(execution) as CollectionReport | undefined;
+  if (!report || (report.entries.length === 0 && report.waiting === 0)) return undefined;
+  const entries = report.entries.map(({ what, repository, reference, why, bytes: freed }) => [what, [repository, reference].filter((part) => part !== "").join(" "), why, freed > 0 ? bytes(freed) : ""] as const);
+  return html`${report.waiting > 0 ? html`<p class="muted">${count(report.waiting, "more thing")} (${bytes(report.waitingBytes)}) unused, and waiting for the end of the grace.</p>` : nothing}${renderEntries(entries, report.entriesLeftOut)}`;
+}
+
+function renderCheck(execution: Execution): TemplateResult | undefined {
+  const report = resultOf(execution) as CheckReport | undefined;
+  if (!report || report.entries.length === 0) return undefined;
+  const entries = report.entries.map(({ fault, reference, why, repaired, repositories, tags }) => [fault, [reference, ...repositories, ...tags].join(" "), why, repaired] as const);
+  return renderEntries(entries, report.entriesLeftOut);
+}
+
+function renderEntries(entries: readonly (readonly [string, string, string, string])[], leftOut: number): TemplateResult {
+  return html`<ul class="entries">
+      ${entries.map(([what, reference, why, more]) => html`<li><strong>${what}</strong> <span class="mono">${reference}</span> <span class="muted">${[why, more].filter((part) => part !== "").join("; ")}</span></li>`)}
+    </ul>
+    ${leftOut > 0 ? html`<p class="muted">and ${leftOut} more</p>` : nothing}`;
 }
 
 declare global {

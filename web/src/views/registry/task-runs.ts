@@ -1,0 +1,81 @@
+// The last runs of a task, newest first; what runs is looked at more often.
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { customElement, property } from "lit/decorators.js";
+
+import type { Execution } from "../../api/records";
+import { lastRuns } from "../../api/registry";
+import type { Column } from "../../elements/data-table";
+import "../../elements/data-table";
+import "../../elements/empty-state";
+import "../../elements/problem-box";
+import "../../elements/relative-time";
+import "../../elements/status-pill";
+import { Polled } from "../../state/polled";
+import { client } from "../../state/world";
+import { shared } from "../../styles/shared";
+import { executionStanding, isUnderWay } from "./execution-facts";
+
+const SOON_MS = 1_000;
+
+@customElement("cl-task-runs")
+export class TaskRuns extends LitElement {
+  @property() task = "";
+  @property() label = "";
+  /** What is said before the first run. */
+  @property() empty = "";
+  /** Which kind of run it was. */
+  @property({ attribute: false }) kind!: (execution: Execution) => string;
+  /** What came of it, in a line. */
+  @property({ attribute: false }) summary!: (execution: Execution) => string;
+  @property({ attribute: false }) detail!: (execution: Execution) => TemplateResult | undefined;
+  private readonly runs = new Polled(this, (signal) => lastRuns(client, this.task, signal));
+  private soon: ReturnType<typeof setTimeout> | undefined;
+
+  static override styles = [
+    shared,
+    css`
+      .inside {
+        padding: var(--gap-4);
+      }
+    `,
+  ];
+
+  /** Shows what was begun just now. */
+  read(): Promise<void> {
+    return this.runs.read();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.soon);
+  }
+
+  override render(): TemplateResult {
+    const { value, error } = this.runs;
+    if (error) return html`<div class="inside"><cl-problem .error=${error}></cl-problem></div>`;
+    if (!value) return html`<cl-empty symbol="wait" heading="Reading…"></cl-empty>`;
+    if (value.length === 0) return html`<cl-empty symbol="idle" heading="It has not run yet">${this.empty}</cl-empty>`;
+    return html`<cl-table label=${this.label} noun="run" .columns=${this.columns()} .rows=${value} .detail=${this.detail}></cl-table>`;
+  }
+
+  protected override updated(): void {
+    clearTimeout(this.soon);
+    if (this.runs.value?.some(isUnderWay)) this.soon = setTimeout(() => void this.runs.read(), SOON_MS);
+  }
+
+  private columns(): readonly Column<Execution>[] {
+    return [
+      { key: "when", title: "Begun", width: "minmax(70px, 1fr)", render: ({ createTime }) => html`<cl-time .at=${createTime}></cl-time>` },
+      { key: "kind", title: "Kind", width: "92px", hideBelow: 460, render: this.kind },
+      { key: "state", title: "State", width: "104px", render: (execution) => html`<cl-status .standing=${executionStanding(execution)}></cl-status>` },
+      { key: "by", title: "By", width: "minmax(80px, 1fr)", hideBelow: 620, render: ({ actor, trigger }) => html`<span class="muted cut">${actor ? actor : (trigger ?? "")}</span>` },
+      { key: "what", title: "Result", width: "minmax(76px, 2.6fr)", render: (execution) => html`<span class="clamp">${this.summary(execution)}</span>` },
+    ];
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-task-runs": TaskRuns;
+  }
+}
