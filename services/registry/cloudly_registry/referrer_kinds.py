@@ -19,7 +19,6 @@ _ATTESTATION_TYPES = ("application/vnd.in-toto", "application/vnd.dsse.envelope"
 _BUNDLE = "application/vnd.dev.sigstore.bundle"
 _SBOM_WORDS = ("spdx", "cyclonedx", "syft", ".sbom")
 _PREDICATES = ("dev.sigstore.bundle.predicateType", "in-toto.io/predicate-type", "predicateType")
-BUILDKIT_KIND = "vnd.docker.reference.type"
 BUILDKIT_SUBJECT = "vnd.docker.reference.digest"
 
 
