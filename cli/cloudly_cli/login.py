@@ -10,6 +10,7 @@ from cloudly_cli import contexts
 from cloudly_cli.client import Client
 from cloudly_cli.contexts import Context
 from cloudly_cli.failures import Failure, Problem
+from cloudly_cli.sso import log_in
 
 
 @click.command()
@@ -18,6 +19,18 @@ from cloudly_cli.failures import Failure, Problem
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--code", help="The code of the authenticator app, or a recovery code; asked for where it is needed.")
 @click.option("--token", help="Work with this API token instead of a session; `-` reads it from standard input.")
+@click.option(
+    "--sso",
+    is_flag=False,
+    flag_value="",
+    metavar="[PROVIDER]",
+    help="Log in by an identity provider, in a browser; asks which one where there are several.",
+)
+@click.option(
+    "--no-browser",
+    is_flag=True,
+    help="With --sso: type in a code that any browser shows.",
+)
 @click.option("--name", help="What to call this server; by default its host and port.")
 def login(
     url: str | None,
@@ -25,12 +38,17 @@ def login(
     password_stdin: bool,
     code: str | None,
     token: str | None,
+    sso: str | None,
+    no_browser: bool,
     name: str | None,
 ) -> None:
     """Log in at a Cloudly server and keep the session.
 
     URL is such as https://cloudly.example.com; by default the current context's, else http://localhost:8080.
     """
+    if sso and url is None and ("/" in sso or "." in sso or ":" in sso):
+        # `login --sso https://…`: names of providers have none of these.
+        url, sso = sso, ""
     known = contexts.read()
     current = known.contexts.get(name or known.current)
     address = _address(url or (current.url if current else contexts.DEFAULT_URL))
@@ -40,6 +58,12 @@ def login(
             raise click.UsageError("--token stands alone: it says who you are")
         _keep_token(name, address, token)
         return
+    client = Client(url=address)
+    if sso is not None:
+        if username or password_stdin:
+            raise click.UsageError("--sso stands alone: the provider says who you are")
+        _keep_session(name, client, log_in(client, sso, browser=not no_browser), code)
+        return
     if password_stdin:
         if not username:
             raise click.UsageError("--password-stdin needs --username")
@@ -47,21 +71,25 @@ def login(
     else:
         username = username or click.prompt("User name", default=current.username if current else None)
         password = click.prompt("Password", hide_input=True)
-    client = Client(url=address)
     answer = client.call(
         "POST", "/api/v1/auth/login", body={"username": username, "password": password}, anonymous=True
     )
+    _keep_session(name, client, answer, code)
+
+
+def _keep_session(name: str, client: Client, answer: dict[str, Any], code: str | None) -> None:
+    """Answer the second step, where one has to follow, and remember the session."""
     if "challenge" in answer:
         answer = _second_step(client, answer["challenge"], code)
     with contexts.changing() as changed:
         changed.contexts[name] = Context(
-            url=address,
+            url=client.url,
             username=answer["identity"]["name"],
             access_token=answer["accessToken"],
             refresh_token=answer["refreshToken"],
         )
         changed.current = name
-    click.echo(f"Logged in at {address} as {answer['identity']['name']}.")
+    click.echo(f"Logged in at {client.url} as {answer['identity']['name']}.")
 
 
 def _keep_token(name: str, address: str, token: str) -> None:

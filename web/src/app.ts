@@ -34,6 +34,7 @@ const SECTIONS: readonly Section[] = [
   { section: "registry", href: "/registry", label: "Registry", symbol: "store" },
   { section: "external-registries", href: "/external-registries", label: "External registries", symbol: "link", permission: "external-registries.read" },
   { section: "users", href: "/users", label: "Users", symbol: "user", permission: "users.read" },
+  { section: "sso", href: "/sso", label: "Single sign-on", symbol: "passkey", permission: "oidc-providers.write" },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
   { section: "settings", href: "/settings", label: "Settings", symbol: "settings", permission: "settings.manage" },
   { section: "audit", href: "/audit", label: "Audit log", symbol: "audit", permission: "audit.read" },

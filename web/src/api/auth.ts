@@ -23,6 +23,29 @@ export async function logout(accessToken: string): Promise<void> {
   if (!response.ok) throw await problemOf(response);
 }
 
+/** An identity provider that one can log in by. */
+export interface LoginProvider {
+  name: string;
+  displayName: string;
+}
+
+export async function loginProviders(): Promise<LoginProvider[]> {
+  const response = await send("/api/v1/auth/login-options", {}, "");
+  if (!response.ok) throw await problemOf(response);
+  return ((await response.json()) as { providers?: LoginProvider[] }).providers ?? [];
+}
+
+/** Where to go to log in, and the secret that the way back is completed with. */
+export interface StartedLogin {
+  authorizationUrl: string;
+  verifier: string;
+}
+
+export const startOidcLogin = (provider: string): Promise<StartedLogin> => post("/api/v1/auth/oidc/start", { provider });
+
+export const completeOidcLogin = (code: string, verifier: string): Promise<TokenPair | { challenge: LoginChallenge }> =>
+  post("/api/v1/auth/oidc/complete", { code, verifier });
+
 /** What a one-time link is for. */
 export interface Invitation {
   name: string;

@@ -96,5 +96,13 @@ export type AuditEntry = With<Schemas["AuditEntry"], "id">;
 export type AuditResource = Schemas["AuditResource"];
 export type AuditVerification = Schemas["VerifyAuditLogResponse"];
 
+export type OidcProvider = With<Schemas["OidcProvider"], "id">;
+/** What a person can wish for in a provider. */
+export type OidcWish = Required<
+  Pick<OidcProvider, "name" | "displayName" | "issuer" | "clientId" | "scopes" | "groupsClaim" | "roleMappings" | "defaultRoles" | "autoCreate" | "emailDomains" | "trustsSecondFactor" | "disabled">
+> & { clientSecret?: string };
+export type OidcReport = Schemas["TestOidcProviderResponse"];
+export type OidcIdentity = With<Schemas["OidcIdentity"], "id">;
+
 /** A page of a list: the items under the resource's plural name. */
 export type Page<Key extends string, Item> = Partial<Record<Key, Item[]>> & { nextPageToken?: string };

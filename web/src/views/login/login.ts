@@ -15,6 +15,7 @@ import { cancelPasskey, passkeysWork, usePasskey } from "../../state/passkeys";
 import { session } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { isOver, refusal, type Way } from "./refusals";
+import "./sso-login";
 
 /** What may answer the second step, the quickest first. */
 const SECOND_STEPS: readonly { way: FactorKind; instead: string }[] = [
@@ -80,8 +81,13 @@ export class Login extends LitElement {
   }
 
   /** Ways that need no password. */
-  private renderOtherWays(): TemplateResult | typeof nothing {
-    if (!passkeysWork()) return nothing;
+  private renderOtherWays(): TemplateResult {
+    const passkeys = passkeysWork();
+    return html`${passkeys ? this.renderPasskey() : nothing}
+      <cl-sso-login ?first=${!passkeys} @challenge=${(event: CustomEvent<LoginChallenge>) => this.ask(event.detail)}></cl-sso-login>`;
+  }
+
+  private renderPasskey(): TemplateResult {
     const waiting = this.busy && this.way === "FACTOR_KIND_PASSKEY";
     return html`<div class="or">or</div>
       ${waiting
@@ -92,7 +98,7 @@ export class Login extends LitElement {
   private renderSecondStep(challenge: LoginChallenge): TemplateResult {
     const others = usable(challenge).filter(({ way }) => way !== this.way);
     return html`<cl-door heading="One more step">
-      <p slot="lead" class="muted">Logging in as <strong>${this.username}</strong></p>
+      <p slot="lead" class="muted">${this.username === "" ? "Your account here has a second factor." : html`Logging in as <strong>${this.username}</strong>`}</p>
       <form class="panel" @submit=${this.submit}>
         ${this.renderAnswer()}
         <cl-problem .error=${this.error}></cl-problem>
@@ -141,10 +147,16 @@ export class Login extends LitElement {
       return;
     }
     await this.attempt("PASSWORD", async () => {
-      this.challenge = await session.login(this.username, this.password);
+      const challenge = await session.login(this.username, this.password);
       this.password = "";
-      if (this.challenge) this.way = usable(this.challenge)[0]?.way ?? "FACTOR_KIND_RECOVERY_CODE";
+      if (challenge) this.ask(challenge);
     });
+  }
+
+  private ask(challenge: LoginChallenge): void {
+    this.challenge = challenge;
+    this.way = usable(challenge)[0]?.way ?? "FACTOR_KIND_RECOVERY_CODE";
+    void this.focusStep();
   }
 
   private async loginByPasskey(): Promise<void> {

@@ -1,0 +1,152 @@
+"""Single sign-on in a real browser, with a real identity provider: the login page, the page of providers, the CLI."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cloudly_auth.testing import provider_process
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browser import HEARD_WITHIN_MS, Visit, dialog, heading, serious
+
+__all__ = ["provider_process"]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def abroad(browser, suite) -> Iterator[Visit]:
+    """A visit that may leave for the provider; its pages' complaints are the provider's own."""
+    context = browser.new_context(viewport={"width": 1360, "height": 860}, reduced_motion="reduce")
+    yield Visit(context, suite.url)
+    context.close()
+
+
+@pytest.fixture
+def corp(api, provider_process) -> Iterator[str]:
+    """The id of a provider whose people become viewers."""
+    wish = {
+        "name": "corp", "displayName": "Corp", "issuer": provider_process.url, "clientId": "cloudly",
+        "clientSecret": "hush", "autoCreate": True, "defaultRoles": ["viewer"],
+    }  # fmt: skip
+    made = api.post("/api/v1/oidc-providers", wish)
+    yield made["id"]
+    api.delete(f"/api/v1/oidc-providers/{made['id']}")
+
+
+def authorize(page: Page, subject: str) -> None:
+    """Log in at the provider."""
+    page.locator("input[name=sub]").fill(subject)
+    page.get_by_role("button", name="Authorize").click()
+
+
+def test_somebody_logs_in_with_the_account_they_have_and_lands_where_they_wanted(abroad, corp):
+    page = abroad.open("/workloads")
+    page.get_by_role("button", name="Log in with Corp").click()
+    authorize(page, "grace@example.com")
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    heading(page, "Workloads")
+    expect(page.get_by_role("group", name="Account")).to_contain_text("grace@example.com")
+    assert "sso" not in page.url
+    assert [one for one in abroad.complaints if "localhost" not in one] == []
+
+
+def test_who_declines_there_and_whose_login_was_begun_elsewhere_are_told(abroad, corp):
+    page = abroad.open("/login")
+    page.get_by_role("button", name="Log in with Corp").click()
+    page.get_by_role("button", name="Deny").click()
+    expect(page.get_by_text(re.compile("You are not logged in|invalid_request"))).to_be_visible()
+    page = abroad.open("/login#sso=cloudly_sso_of_somebody_else")
+    expect(page.get_by_text("This login was begun elsewhere")).to_be_visible()
+    assert serious(page) == []
+
+
+def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, provider_process):
+    page = visit.logged_in(suite, "/sso")
+    heading(page, "Single sign-on")
+    page.get_by_role("button", name="New provider").click()
+    form = dialog(page, "New identity provider")
+    form.get_by_label("Name", exact=True).fill("main")
+    form.get_by_label("Issuer").fill(f"{provider_process.url}/wrong")
+    form.get_by_label("Client id").fill("cloudly")
+    form.get_by_label("Client secret").fill("hush")
+    form.get_by_role("button", name="Add group").click()
+    form.get_by_label("Group", exact=True).fill("ops")
+    assert serious(page) == []
+    form.get_by_role("button", name="Create provider").click()
+    report = dialog(page, "Test of main")
+    expect(report.get_by_text("Logins will not work")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    report.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Actions on main").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    form = dialog(page, "Identity provider main")
+    form.get_by_label("Issuer").fill(provider_process.url)
+    # A secret is never sent to another issuer than it was given for.
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_text("must be given again")).to_be_visible()
+    form.get_by_label("Client secret").fill("hush")
+    form.get_by_role("button", name="Save").click()
+    report = dialog(page, "Test of main")
+    expect(report.get_by_text("Nothing stands in the way")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    assert serious(page) == []
+    report.get_by_role("button", name="Done").click()
+    (kept,) = api.get("/api/v1/oidc-providers")["oidcProviders"]
+    assert kept["roleMappings"] == [{"group": "ops", "role": "viewer"}]
+    page.get_by_role("button", name="Actions on main").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    confirm = dialog(page, "Delete identity provider main?")
+    confirm.get_by_role("textbox").fill("main")
+    confirm.get_by_role("button", name="Delete provider").click()
+    expect(page.get_by_text("No identity provider yet")).to_be_visible()
+
+
+def cloudly(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The command, in a home directory of its own."""
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("cloudly"), *arguments],
+        env={**os.environ, "XDG_CONFIG_HOME": str(home), **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_the_command_line_logs_in_by_a_browser_here_or_elsewhere(abroad, suite, corp, tmp_path):
+    opened = tmp_path / "opened"
+    opener = tmp_path / "browser"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    opener.chmod(0o700)
+    running = cloudly(tmp_path, "login", suite.url, "--sso", BROWSER=str(opener), SSH_CONNECTION="")
+    deadline = time.monotonic() + 60
+    while not opened.exists():
+        assert running.poll() is None, running.stdout.read()
+        if time.monotonic() > deadline:
+            running.kill()
+            pytest.fail(f"no browser was opened: {running.stdout.read()}")
+        time.sleep(0.05)
+    page = abroad.context.new_page()
+    page.goto(opened.read_text())
+    authorize(page, "here")
+    expect(page.get_by_text("You can close this page")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, said
+    assert "as here" in said
+
+    running = cloudly(tmp_path, "login", suite.url, "--sso", "corp", "--no-browser")
+    while "http" not in (line := running.stdout.readline()):
+        assert running.poll() is None, running.stdout.read()
+    page.goto(line.strip())
+    authorize(page, "elsewhere")
+    code = page.locator("cl-copy code")
+    expect(code).to_have_text(re.compile("^cloudly_sso_"), timeout=HEARD_WITHIN_MS)
+    said, _ = running.communicate(f"{code.inner_text()}\n", timeout=60)
+    assert running.returncode == 0, said
+    assert "as elsewhere" in said
+    whoami = cloudly(tmp_path, "auth", "whoami").communicate(timeout=60)[0]
+    assert "elsewhere" in whoami

@@ -1,0 +1,129 @@
+// Makes or changes an identity provider. Knows no backend; gets a callback.
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import { newKey } from "../../api/client";
+import { asApiError, type ApiError } from "../../api/errors";
+import type { OidcProvider, OidcWish } from "../../api/records";
+import "../../elements/check-list";
+import "../../elements/copy-field";
+import "../../elements/dialog";
+import type { FormField } from "../../elements/form-field";
+import "../../elements/form-field";
+import "../../elements/problem-box";
+import type { Row, RowColumn } from "../../elements/row-editor";
+import "../../elements/row-editor";
+import { ROLES } from "../../state/roles";
+import { shared } from "../../styles/shared";
+import { draftOf, OPTIONS, wishOf, type Draft } from "./provider-form";
+
+const COLUMNS: readonly RowColumn[] = [
+  { key: "group", label: "Group", placeholder: "platform-team", width: "2fr" },
+  { key: "role", label: "Role", type: "select", initial: "viewer", choices: ROLES.map(({ value, label }) => ({ value, label })) },
+];
+type Text = "name" | "displayName" | "issuer" | "clientId" | "clientSecret" | "scopes" | "groupsClaim" | "emailDomains";
+
+@customElement("cl-oidc-provider-dialog")
+export class ProviderDialog extends LitElement {
+  /** Where the provider has to send people back to. */
+  @property({ attribute: false }) callbackUrl = "";
+  @property({ attribute: false }) save!: (provider: OidcProvider | undefined, wish: OidcWish, key: string) => Promise<void>;
+  @state() private provider: OidcProvider | undefined;
+  @state() private draft: Draft = draftOf(undefined);
+  @state() private open = false;
+  @state() private busy = false;
+  @state() private error: ApiError | undefined;
+  @query("cl-field") private field!: FormField | null;
+  private key = "";
+
+  static override styles = [
+    shared,
+    css`
+      form {
+        display: grid;
+        gap: var(--gap-4);
+      }
+    `,
+  ];
+
+  /** Opens the form: of a new provider, or of one that is there. */
+  show(provider: OidcProvider | undefined): void {
+    this.provider = provider;
+    this.draft = draftOf(provider);
+    this.error = undefined;
+    this.key = newKey();
+    this.open = true;
+  }
+
+  override render(): TemplateResult {
+    const { provider, draft, error } = this;
+    const named = provider?.name ?? "";
+    return html`<cl-dialog heading=${provider ? `Identity provider ${named}` : "New identity provider"} width="640px" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+      <form @submit=${this.submit}>
+        ${this.text("name", "Name", "By which logins name it: cloudly login --sso <name>.", { required: true })}
+        ${this.text("displayName", "Shown as", "What stands on the button of the login page.")}
+        ${this.text("issuer", "Issuer", "Exactly as the provider writes it, such as https://login.example.com/realms/main.", { required: true })}
+        ${this.text("clientId", "Client id", "What the provider calls Cloudly.", { required: true })}
+        ${this.text("clientSecret", "Client secret", provider?.hasClientSecret ? "One is kept. Type another to replace it." : "Empty for a public client.", { secret: true })}
+        <div>
+          <p class="muted small">Register at the provider as the address to send people back to:</p>
+          <cl-copy label="callback address" .value=${provider?.callbackUrl ?? this.callbackUrl}></cl-copy>
+        </div>
+        ${this.text("scopes", "Scopes", "Beside openid; profile and email where it is empty.")}
+        ${this.text("groupsClaim", "Claim with the groups", "A name or a dotted path, such as realm_access.roles; groups where it is empty.")}
+        <cl-rows label="Groups and the roles they give" noun="group" .columns=${COLUMNS} .rows=${draft.mappings} @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.set({ mappings: event.detail })}></cl-rows>
+        ${draft.mappings.length > 0 ? html`<p class="muted small">Each login by this provider then gives exactly the roles of the groups and those below; who has none does not come in.</p>` : nothing}
+        <cl-checks label="Roles of everybody who comes by it" .choices=${ROLES} .chosen=${draft.defaultRoles} violation=${error?.violations.get("defaultRoles") ?? ""} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ defaultRoles: event.detail })}></cl-checks>
+        ${this.text("emailDomains", "Only e-mail addresses at", "Domains; empty: everybody whom the provider knows.")}
+        <cl-checks label="Options" .choices=${OPTIONS} .chosen=${draft.options} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ options: event.detail })}></cl-checks>
+        <cl-problem .error=${error}>${error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : nothing}</cl-problem>
+      </form>
+      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : provider ? "Save" : "Create provider"}</button>
+    </cl-dialog>`;
+  }
+
+  private text(key: Text, label: string, hint: string, how: { required?: boolean; secret?: boolean } = {}): TemplateResult {
+    return html`<cl-field
+      label=${label}
+      hint=${hint}
+      type=${how.secret ? "password" : "text"}
+      autocomplete=${how.secret ? "new-password" : "off"}
+      ?required=${how.required ?? false}
+      .value=${this.draft[key]}
+      violation=${this.error?.violations.get(key) ?? ""}
+      @changed=${(event: CustomEvent<string>) => this.set({ [key]: event.detail })}
+    ></cl-field>`;
+  }
+
+  private set(changes: Partial<Draft>): void {
+    this.draft = { ...this.draft, ...changes };
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy) return;
+    this.busy = true;
+    this.error = undefined;
+    try {
+      await this.save(this.provider, wishOf(this.draft), this.key);
+      this.open = false;
+    } catch (error) {
+      this.error = asApiError(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private closed(): void {
+    this.open = false;
+    // No secret stays behind in the page.
+    this.draft = { ...this.draft, clientSecret: "" };
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-oidc-provider-dialog": ProviderDialog;
+  }
+}
