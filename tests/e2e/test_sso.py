@@ -122,7 +122,7 @@ def test_the_command_line_logs_in_by_a_browser_here_or_elsewhere(abroad, suite, 
     opener = tmp_path / "browser"
     opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
     opener.chmod(0o700)
-    running = cloudly(tmp_path, "login", suite.url, "--sso", BROWSER=str(opener), SSH_CONNECTION="")
+    running = cloudly(tmp_path, "login", suite.url, "--sso", "corp", BROWSER=str(opener), SSH_CONNECTION="")
     deadline = time.monotonic() + 60
     while not opened.exists():
         assert running.poll() is None, running.stdout.read()

@@ -118,7 +118,9 @@ class Provider:
         form = dict(parse_qsl(body.decode(errors="replace"))) if request.method == "POST" else {}
         self.asked.append((request.path, dict(request.headers), form))
         if request.path in self.answers:
-            return self.answers[request.path]
+            canned = self.answers[request.path]
+            # A response can be sent once.
+            return web.Response(body=canned.body, status=canned.status, headers=canned.headers)
         # The provider takes its own address from the Host header, which is the proxy's.
         async with self._http.request(
             request.method,

@@ -14,6 +14,7 @@ import { enumWord } from "../../text/format";
 import type { Enrolment } from "./enrolment";
 import "./enrolment";
 import "./factor-panel";
+import "./linked-logins";
 import "./password-panel";
 import type { SessionPanel } from "./session-panel";
 import "./session-panel";
@@ -42,6 +43,7 @@ export class AccountPage extends LitElement {
             ? html`<cl-factor-panel .factors=${this.factors.value} .enrolment=${() => this.enrolment} @factors-changed=${this.factorsChanged}></cl-factor-panel>
                 <cl-password-panel .possible=${this.factors.value.password ?? false} @password-changed=${() => this.sessions.read()}></cl-password-panel>`
             : html`<div class="panel" ?hidden=${this.factors.error !== undefined}><cl-empty symbol="wait" heading="Reading your account…"></cl-empty></div>`}
+          <cl-linked-logins></cl-linked-logins>
           <cl-session-panel></cl-session-panel>
         </div>
       </cl-page>

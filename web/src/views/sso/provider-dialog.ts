@@ -21,6 +21,8 @@ const COLUMNS: readonly RowColumn[] = [
   { key: "group", label: "Group", placeholder: "platform-team", width: "2fr" },
   { key: "role", label: "Role", type: "select", initial: "viewer", choices: ROLES.map(({ value, label }) => ({ value, label })) },
 ];
+/** Fields that show themselves what is wrong with them. */
+const TOLD = ["name", "displayName", "issuer", "clientId", "clientSecret", "groupsClaim", "defaultRoles"];
 type Text = "name" | "displayName" | "issuer" | "clientId" | "clientSecret" | "scopes" | "groupsClaim" | "emailDomains";
 
 @customElement("cl-oidc-provider-dialog")
@@ -76,7 +78,7 @@ export class ProviderDialog extends LitElement {
         <cl-checks label="Roles of everybody who comes by it" .choices=${ROLES} .chosen=${draft.defaultRoles} violation=${error?.violations.get("defaultRoles") ?? ""} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ defaultRoles: event.detail })}></cl-checks>
         ${this.text("emailDomains", "Only e-mail addresses at", "Domains; empty: everybody whom the provider knows.")}
         <cl-checks label="Options" .choices=${OPTIONS} .chosen=${draft.options} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ options: event.detail })}></cl-checks>
-        <cl-problem .error=${error}>${error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : nothing}</cl-problem>
+        <cl-problem .error=${TOLD.some((field) => error?.violations.has(field)) ? undefined : error}>${error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : nothing}</cl-problem>
       </form>
       <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
       <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : provider ? "Save" : "Create provider"}</button>
