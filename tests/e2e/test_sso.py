@@ -65,6 +65,24 @@ def test_who_declines_there_and_whose_login_was_begun_elsewhere_are_told(abroad,
     assert serious(page) == []
 
 
+def test_an_account_is_linked_on_its_page_and_unlinked_there(abroad, suite, corp):
+    page = abroad.logged_in(suite, "/account")
+    page.get_by_role("button", name="Link Corp").click()
+    authorize(page, "root@example.com")
+    expect(page.get_by_text("Your account is linked to root@example.com at Corp")).to_be_visible(
+        timeout=HEARD_WITHIN_MS
+    )
+    # Rows are there once they are in view.
+    linked = page.get_by_role("table", name="Linked accounts")
+    linked.scroll_into_view_if_needed()
+    expect(linked).to_contain_text("root@example.com")
+    assert "sso=" not in page.url
+    assert serious(page) == []
+    page.get_by_role("button", name="Unlink Corp").click()
+    dialog(page, "Unlink Corp?").get_by_role("button", name="Unlink").click()
+    expect(page.get_by_role("button", name="Link Corp")).to_be_visible()
+
+
 def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, provider_process):
     page = visit.logged_in(suite, "/sso")
     heading(page, "Single sign-on")
