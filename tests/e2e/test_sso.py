@@ -47,10 +47,10 @@ def authorize(page: Page, subject: str) -> None:
 def test_somebody_logs_in_with_the_account_they_have_and_lands_where_they_wanted(abroad, corp):
     page = abroad.open("/workloads")
     page.get_by_role("button", name="Log in with Corp").click()
-    authorize(page, "grace@example.com")
+    authorize(page, "hopper@example.com")
     expect(page.get_by_role("navigation", name="Main")).to_be_visible(timeout=HEARD_WITHIN_MS)
     heading(page, "Workloads")
-    expect(page.get_by_role("group", name="Account")).to_contain_text("grace@example.com")
+    expect(page.get_by_role("group", name="Account")).to_contain_text("hopper@example.com")
     assert "sso" not in page.url
     assert [one for one in abroad.complaints if "localhost" not in one] == []
 
