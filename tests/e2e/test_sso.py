@@ -34,8 +34,13 @@ def corp(api, provider_process) -> Iterator[str]:
         "clientSecret": "hush", "autoCreate": True, "defaultRoles": ["viewer"],
     }  # fmt: skip
     made = api.post("/api/v1/oidc-providers", wish)
+    before = {user["id"] for user in api.get("/api/v1/users")["users"]}
     yield made["id"]
     api.delete(f"/api/v1/oidc-providers/{made['id']}")
+    # Other tests of the session count the users.
+    for user in api.get("/api/v1/users")["users"]:
+        if user["id"] not in before:
+            api.delete(f"/api/v1/users/{user['id']}")
 
 
 def authorize(page: Page, subject: str) -> None:
@@ -110,6 +115,8 @@ def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, p
     form.get_by_role("button", name="Save").click()
     report = dialog(page, "Test of main")
     expect(report.get_by_text("Nothing stands in the way")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    # Colours are judged when the dialog has come to rest.
+    page.evaluate("Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined)))")
     assert serious(page) == []
     report.get_by_role("button", name="Done").click()
     (kept,) = api.get("/api/v1/oidc-providers")["oidcProviders"]
