@@ -213,7 +213,7 @@ def test_many_tabs_share_one_stream_and_the_next_goes_on_when_its_tab_closes(vis
     pages[0].close()
     api.post("/api/v1/workloads", {"name": "tern", "clusterId": cluster})
     for page in pages[1:]:
-        expect(page.get_by_role("link", name="tern")).to_be_visible(timeout=HEARD_WITHIN_MS)
+        expect(page.get_by_role("link", name="tern", exact=True)).to_be_visible(timeout=HEARD_WITHIN_MS)
     # It goes on behind the cursor of the first instead of reading everything again.
     assert len(streams) == 2
     assert "cursor=" in streams[1].url
