@@ -268,7 +268,7 @@ def test_an_admin_says_who_must_have_second_factors_and_resets_those_of_somebody
         changing.get_by_label("viewer").check()
         assert serious(page) == []
         changing.get_by_role("button", name="Save").click()
-        expect(policy).to_contain_text("Whoever is viewer must have a second factor.")
+        expect(policy).to_contain_text("Whoever is viewer must have a second factor.", timeout=30_000)
         assert api.get("/api/v1/auth/factor-policy")["requiredRoles"] == ["viewer"]
     finally:
         api.patch("/api/v1/auth/factor-policy", {"requiredRoles": []})

@@ -111,7 +111,7 @@ def test_every_kind_of_signature_is_known_by_its_own_key_alone(algorithm: str):
     key = kinds[algorithm[:2]]
     maker = jwt.get_algorithm_by_name(algorithm)
     jwk = {**maker.to_jwk(key.public_key(), as_dict=True), "kid": "k"}
-    claims = {"iss": "i", "sub": "s", "aud": "c", "iat": NOW, "exp": NOW + 60, "nonce": "n"}
+    claims = {"iss": "i", "sub": "s", "aud": "c", "iat": NOW, "exp": NOW + 86400, "nonce": "n"}
     token = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "k"})
     others = [{"kty": "oct", "k": "AAAA", "kid": "k"}, {"kty": "RSA", "kid": "k"}, {"nonsense": 1}]
     assert verified(token, [*others, jwk], "i", "c", "n")["sub"] == "s"
@@ -125,7 +125,7 @@ def test_every_kind_of_signature_is_known_by_its_own_key_alone(algorithm: str):
 def test_short_keys_are_refused():
     key = rsa.generate_private_key(65537, 1024)
     jwk = jwt.get_algorithm_by_name("RS256").to_jwk(key.public_key(), as_dict=True)
-    claims = {"iss": "i", "sub": "s", "aud": "c", "iat": NOW, "exp": NOW + 60, "nonce": "n"}
+    claims = {"iss": "i", "sub": "s", "aud": "c", "iat": NOW, "exp": NOW + 86400, "nonce": "n"}
     with pytest.raises(CredentialsInvalid):
         verified(jwt.encode(claims, key, algorithm="RS256"), [jwk], "i", "c", "n")
 
