@@ -11,7 +11,7 @@ from cloudly_registry.collector import Collector
 from cloudly_registry.marking import Node, in_use
 from cloudly_registry.references import digest_of
 from cloudly_registry.retention import RetentionRule, Tagged, plan
-from cloudly_registry.testing import Client, Image, Registry, _environment
+from cloudly_registry.testing import Client, Image, Registry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,7 +118,7 @@ async def test_a_collector_that_is_killed_leaves_nothing_corrupt(
         COLLECTOR_PROCESS,
         env={
             **os.environ,
-            **_environment(registry.settings),
+            **registry.settings.as_environment(),
             "CLOUDLY_CRASHPOINT": f"registry.collect.{place}",
         },
         stderr=asyncio.subprocess.PIPE,
