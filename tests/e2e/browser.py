@@ -20,6 +20,13 @@ AXE = WEB / "node_modules/axe-core/axe.min.js"
 HEARD_WITHIN_MS = 20_000
 """How long a test waits for what should come by itself."""
 
+STILL = """() => {
+    const still = root => root.getAnimations().every(one => one.effect.getComputedTiming().endTime === Infinity)
+        && [...root.querySelectorAll("*")].every(one => !one.shadowRoot || still(one.shadowRoot));
+    return still(document);
+}"""
+"""Whether nothing moves in the page and its shadow roots, but for what turns for ever."""
+
 
 class Visit:
     """A browser profile with its own session, and what the browser complained about."""
@@ -71,6 +78,8 @@ def dialog(page: Page, name: str) -> Locator:
 
 def serious(page: Page) -> list[str]:
     """What axe-core finds serious or critical on the page, in words."""
+    # What is still fading in has not the colours yet that it will have.
+    page.wait_for_function(STILL)
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

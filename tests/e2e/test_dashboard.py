@@ -209,7 +209,7 @@ def test_many_tabs_share_one_stream_and_the_next_goes_on_when_its_tab_closes(vis
     assert len(streams) == 1
     api.post("/api/v1/workloads", {"name": "gull", "clusterId": cluster})
     for page in pages:
-        expect(page.get_by_role("link", name="gull")).to_be_visible(timeout=HEARD_WITHIN_MS)
+        expect(page.get_by_role("link", name="gull", exact=True)).to_be_visible(timeout=HEARD_WITHIN_MS)
     pages[0].close()
     api.post("/api/v1/workloads", {"name": "tern", "clusterId": cluster})
     for page in pages[1:]:
