@@ -35,6 +35,8 @@ def test_rules_and_comments_of_the_contract_are_told():
     assert login["security"] == []
     delete = described["paths"]["/api/v1/workloads/{workloadId}"]["delete"]
     assert {parameter["name"] for parameter in delete["parameters"]} == {"workloadId", "etag", "If-Match"}
+    only_one = described["paths"]["/api/v1/auth/factor-policy"]["patch"]
+    assert {parameter["name"] for parameter in only_one["parameters"]} == {"updateMask", "If-Match"}
     assert delete["security"] == [{"bearer": []}]
 
 

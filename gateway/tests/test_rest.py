@@ -102,6 +102,13 @@ async def test_if_match_is_the_etag_of_the_resource_or_of_the_request(gateway):
     assert gateway.services.last("DeleteWorkload").etag == ""
 
 
+async def test_if_match_is_the_etag_of_the_only_one_of_its_kind(gateway):
+    headers = {**gateway.admin, "if-match": '"abc"'}
+    response = await gateway.client.patch("/api/v1/auth/factor-policy", headers=headers, json={"requiredForAll": True})
+    assert response.status_code == 200
+    assert gateway.services.last("UpdateFactorPolicy").policy.etag == "abc"
+
+
 async def test_a_condition_that_a_call_cannot_keep_is_refused(gateway):
     headers = {**gateway.admin, "if-match": '"abc"'}
     response = await gateway.client.post(f"/api/v1/clusters/{ID}/rotate-jump-code", headers=headers, json={})

@@ -125,7 +125,7 @@ def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, A
         described = {"description": schema.pop("description")} if "description" in schema else {}
         parameters.append({"name": field["json"], "in": "query", **described, "schema": schema})
     known = set(fields)
-    names_one = "{" in http["path"]
+    names_one = "{" in http["path"] or http["method"] == "PATCH"
     if (
         http["method"] != "GET"
         and names_one

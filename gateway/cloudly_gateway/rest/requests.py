@@ -142,10 +142,10 @@ def entity_tag(header: str) -> str:
 
 
 def _etag_holder(binding: Binding, message: Message) -> Message | None:
-    # A call that names no existing resource has nothing to compare with.
+    # A call that names no existing resource has nothing to compare with; the one of its kind needs no name.
     if ETAG in message.DESCRIPTOR.fields_by_name:
         return message
-    if not binding.fields:
+    if not binding.fields and binding.verb != "PATCH":
         return None
     resource = binding.body or binding.fields[0].split(".")[0]
     field = message.DESCRIPTOR.fields_by_name[resource]
