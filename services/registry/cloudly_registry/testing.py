@@ -138,6 +138,16 @@ class Registry:
         """A client with a user's login."""
         return Client(self.http, self.base, user, f"{user}-password")
 
+    async def upload_files(self) -> list[Path]:
+        """What uploads that have not ended keep on the disk."""
+        uploads = self.settings.data_dir / "objects/.uploads"
+
+        def look() -> list[Path]:
+            # Directories go while they are looked at: os.walk bears that, Path.rglob raises.
+            return [Path(where) / name for where, _, names in os.walk(uploads) for name in names]
+
+        return await asyncio.to_thread(look)
+
     @asynccontextmanager
     async def replica(self, **overrides: Any) -> AsyncIterator["Registry"]:
         """A second process's worth of the same registry, on the same data."""

@@ -251,13 +251,8 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
     id = await archives.image(name)
     image = Image(name.encode() * 200_000)
     await archives.take_half(id, saved(image))
-    uploads = registry.settings.data_dir / "objects/.uploads"
-
-    async def files() -> list[Path]:
-        return await asyncio.to_thread(lambda: [p for p in uploads.rglob("*") if p.is_file()])
-
     async with asyncio.timeout(20):
-        while await files():
+        while await registry.upload_files():
             await asyncio.sleep(0.05)
     assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(image.layers[0])}")).status == 404
     assert await archives.take(id, "v1", saved(image))

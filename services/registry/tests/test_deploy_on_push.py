@@ -177,8 +177,7 @@ async def test_what_a_killed_push_left_is_given_back(
     objects = [found async for found in cleanup.objects.list("registry/blobs/")]
     referenced = [await cleanup.store.blob_of_object(found.key) for found in objects]
     assert all(referenced)
-    uploads = registry.settings.data_dir / "objects/.uploads"
-    assert [p for p in uploads.rglob("*") if p.is_file()] == []
+    assert await registry.upload_files() == []
     client = registry.client()
     assert (await image.push(client, name, "latest")).status == 201
     for blob in image.blobs:
