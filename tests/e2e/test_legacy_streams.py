@@ -20,55 +20,22 @@ from cloudly_kit.config import SERVICES
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Image, Registry, running_registry
 
+from tests.e2e.legacy_wire import OverHttp, OverSocket, Wire, fire
+
 pytestmark = pytest.mark.e2e
 CLOSING = "#############CLOSING BIT#############"
-
-
-class OverHttp:
-    """One envelope, one POST."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self._http = http
-        self._url = url
-
-    async def send(self, envelope: dict[str, Any]) -> dict[str, Any]:
-        """The answer to an envelope."""
-        async with self._http.post(f"{self._url}/typedrequest", json=envelope) as answer:
-            assert answer.status == 200
-            told: dict[str, Any] = await answer.json()
-            return told
-
-
-class OverSocket:
-    """Envelopes as frames; one exchange after the other."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-
-    async def send(self, envelope: dict[str, Any]) -> dict[str, Any]:
-        """The answer to an envelope."""
-        await self._socket.send_json(envelope)
-        told: dict[str, Any] = await self._socket.receive_json(timeout=60)
-        return told
 
 
 class Client:
     """What typedrequest's client does with a VirtualStream, as the side that fired the request."""
 
-    def __init__(self, wire: Any, jwt: str) -> None:
+    def __init__(self, wire: Wire, jwt: str) -> None:
         self.wire = wire
         self._identity = {"name": "someone", "role": "admin", "jwt": jwt}
 
     async def fire(self, method: str, **request: Any) -> dict[str, Any]:
         """A request."""
-        envelope = {
-            "method": method,
-            "request": {"identity": self._identity, **request},
-            "response": None,
-            "correlation": {"id": f"uni_{secrets.token_hex(12)}", "phase": "request"},
-        }
-        told: dict[str, Any] = await self.wire.send(envelope)
-        return told
+        return await fire(self.wire, method, {"identity": self._identity, **request})
 
     async def exchange(self, stream: str, purpose: str, **more: Any) -> dict[str, Any]:
         """A message of a stream."""

@@ -9,6 +9,7 @@ from cloudly.auth.v1.setting_pb2_grpc import SettingServiceStub
 from cloudly.backups.v1.target_pb2_grpc import TargetServiceStub
 from cloudly.baseos.v1.corebuild_pb2_grpc import CorebuildServiceStub
 from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceStub
+from cloudly.clusters.v1.announcement_pb2_grpc import AnnouncementServiceStub
 from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceStub
 from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceStub
 from cloudly.clusters.v1.node_pb2_grpc import NodeServiceStub
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # these names exist for type checkers alone
     from cloudly.backups.v1.target_pb2_grpc import TargetServiceAsyncStub
     from cloudly.baseos.v1.corebuild_pb2_grpc import CorebuildServiceAsyncStub
     from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceAsyncStub
+    from cloudly.clusters.v1.announcement_pb2_grpc import AnnouncementServiceAsyncStub
     from cloudly.clusters.v1.cluster_pb2_grpc import ClusterServiceAsyncStub
     from cloudly.clusters.v1.deployment_pb2_grpc import DeploymentServiceAsyncStub
     from cloudly.clusters.v1.node_pb2_grpc import NodeServiceAsyncStub
@@ -67,6 +69,7 @@ class Calls:
         self.access: AccessServiceAsyncStub = AccessServiceStub(channels("auth"))
         self.auth: AuthServiceAsyncStub = AuthServiceStub(channels("auth"))
         self.settings: SettingServiceAsyncStub = SettingServiceStub(channels("auth"))
+        self.announcements: AnnouncementServiceAsyncStub = AnnouncementServiceStub(channels("clusters"))
         self.clusters: ClusterServiceAsyncStub = ClusterServiceStub(channels("clusters"))
         self.nodes: NodeServiceAsyncStub = NodeServiceStub(channels("clusters"))
         self.providers: ProviderServiceAsyncStub = ProviderServiceStub(channels("clusters"))

@@ -11,11 +11,12 @@ import structlog
 from cloudly.coreflow.v1 import coreflow_pb2
 from cloudly_kit.errors import DomainError
 
+from cloudly_clusters.image_names import ImageName
+
 log = structlog.get_logger()
 
 HINT = "registry.external_registry"
 """The registry's hint that a login may be another now."""
-DOCKER_HUB = "docker.io"
 _KEPT_SECONDS = 20.0
 """Less than a resync of the streams: a lost hint costs up to half a minute."""
 _REMEMBERED = 1_000
@@ -39,7 +40,7 @@ class ExternalLogins:
 
     async def of(self, configuration: coreflow_pb2.Configuration) -> coreflow_pb2.ExternalCredentials | None:
         """What an agent needs for a configuration; None when the registry does not tell: then it keeps what it has."""
-        servers = {server_of(entry.image) for entry in configuration.workloads if entry.image}
+        servers = {ImageName.of(entry.image).server for entry in configuration.workloads if entry.image}
         wanted = tuple(sorted(servers - {self._registry_host}))
         if not wanted:
             return coreflow_pb2.ExternalCredentials()
@@ -59,10 +60,3 @@ class ExternalLogins:
     def forget(self) -> None:
         """Ask again next time: some login has changed."""
         self._known.clear()
-
-
-def server_of(image: str) -> str:
-    """The registry that a reference names, as Docker reads it: the first part is a host if it looks like one."""
-    first, slash, _ = image.partition("/")
-    looks_like_host = "." in first or ":" in first or first == "localhost"
-    return first if slash and looks_like_host else DOCKER_HUB

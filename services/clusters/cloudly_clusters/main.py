@@ -1,6 +1,7 @@
 """Wiring of clusters: settings, stores, domain, servicers, serve."""
 
 from cloudly.clusters.v1 import (
+    announcement_pb2_grpc,
     cluster_pb2_grpc,
     deployment_pb2_grpc,
     node_pb2_grpc,
@@ -14,6 +15,7 @@ from cloudly_kit.runtime import Runtime, run
 from cloudly_kit.settings_view import SettingsView
 
 from cloudly_clusters import events
+from cloudly_clusters.announcements import Announcements
 from cloudly_clusters.clusters import Clusters
 from cloudly_clusters.config import Settings
 from cloudly_clusters.external_logins import ExternalLogins
@@ -25,6 +27,7 @@ from cloudly_clusters.pins import Pins
 from cloudly_clusters.providers import Providers, ProviderUrls
 from cloudly_clusters.pushes import Pushes
 from cloudly_clusters.servicers import (
+    AnnouncementServicer,
     ClusterServicer,
     CoreflowServicer,
     DeploymentServicer,
@@ -67,6 +70,10 @@ async def serve(settings: Settings) -> None:
         runtime.serve(cluster_pb2_grpc.add_ClusterServiceServicer_to_server, ClusterServicer(clusters, store))
         runtime.serve(
             workload_pb2_grpc.add_WorkloadServiceServicer_to_server, WorkloadServicer(workloads, pushes, store)
+        )
+        announcements = Announcements(store, workloads, pushes, registry, settings.registry_host)
+        runtime.serve(
+            announcement_pb2_grpc.add_AnnouncementServiceServicer_to_server, AnnouncementServicer(announcements)
         )
         runtime.serve(
             deployment_pb2_grpc.add_DeploymentServiceServicer_to_server, DeploymentServicer(observations, store)

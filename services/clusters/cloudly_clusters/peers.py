@@ -10,6 +10,8 @@ from cloudly.registry.v1 import (
     external_registry_pb2_grpc,
     image_pb2,
     image_pb2_grpc,
+    image_version_pb2,
+    image_version_pb2_grpc,
     signature_pb2,
     signature_pb2_grpc,
 )
@@ -47,10 +49,11 @@ class AuthPeer:
 
 
 class RegistryPeer:
-    """Repositories, pins and signatures, at the registry."""
+    """Repositories, versions, pins and signatures, at the registry."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._images = image_pb2_grpc.ImageServiceStub(channel)
+        self._versions = image_version_pb2_grpc.ImageVersionServiceStub(channel)
         self._signatures = signature_pb2_grpc.SignatureServiceStub(channel)
         self._external = external_registry_pb2_grpc.ExternalRegistryServiceStub(channel)
 
@@ -67,6 +70,13 @@ class RegistryPeer:
             signature_pb2.VerifySignaturesRequest(image_id=image_id, reference=digest, public_keys=public_keys)
         )
         return "" if answer.verified else answer.reason
+
+    async def resolve(self, server: str, repository: str, tag: str) -> str:
+        """The digest that a tag leads to, here or at another registry."""
+        answer = await self._versions.ResolveImage(
+            image_version_pb2.ResolveImageRequest(server=server, repository=repository, tag=tag)
+        )
+        return answer.digest
 
     async def set_pins(self, cluster_id: str, digests: list[str], revision: int) -> None:
         """Tell all pins of a cluster."""

@@ -3,6 +3,8 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
 import structlog
@@ -21,6 +23,26 @@ log = structlog.get_logger()
 
 _SIGNATURE_TAG = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\.(?:sig|att|sbom))?")
 """Tags under which cosign, and clients of registries without referrers, keep what belongs to a digest: nothing to run."""
+
+
+SWITCHED_OFF = "deploy_on_push is off"
+
+
+class Outcome(Enum):
+    """What becomes of a new version at a workload."""
+
+    DEPLOYED = auto()
+    UNCHANGED = auto()
+    HELD = auto()
+    SKIPPED = auto()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of it, and why it is held or skipped."""
+
+    outcome: Outcome
+    reason: str = ""
 
 
 class Signatures(Protocol):
@@ -56,13 +78,17 @@ class Pushes:
             # cosign's order: the image first, its signature, under a tag of its own, afterwards.
             await self._signed(workload, f"{signed[1]}:{signed[2]}", session)
             return
-        refusal = _why_not(workload, push)
-        if refusal:
-            log.info("push.not_deployed", workload=workload.id, tag=push.tag, digest=push.digest, reason=refusal)
-            return
-        await self._admit(
+        await self.take(
             workload, HeldPush(digest=push.digest, tag=push.tag, pushed_by=push.pushed_by, reason=""), session
         )
+
+    async def take(self, workload: WorkloadDocument, push: HeldPush, session: Session) -> Taken:
+        """Roll out what is new in a workload's own repository, hold it back, or leave it, as the workload wishes."""
+        refusal = _why_not(workload, push.tag)
+        if refusal:
+            log.info("push.not_deployed", workload=workload.id, tag=push.tag, digest=push.digest, reason=refusal)
+            return Taken(Outcome.SKIPPED, refusal)
+        return await self._admit(workload, push, session)
 
     async def referrer_pushed(self, pushed: referrer_pb2.ReferrerPushed, session: Session) -> None:
         """Take in that something refers to an image: perhaps the signature that its rollout waits for."""
@@ -77,7 +103,9 @@ class Pushes:
 
         async def work(session: Session) -> bool:
             workload = await self._store.workloads.get(workload_id, session=session)
-            return workload.held is not None and await self._admit(workload, workload.held, session)
+            if workload.held is None:
+                return False
+            return (await self._admit(workload, workload.held, session)).outcome is Outcome.DEPLOYED
 
         return await self._store.database.transaction(work)
 
@@ -85,20 +113,20 @@ class Pushes:
         if workload.held is not None and workload.held.digest == digest:
             await self._admit(workload, workload.held, session)
 
-    async def _admit(self, workload: WorkloadDocument, push: HeldPush, session: Session) -> bool:
+    async def _admit(self, workload: WorkloadDocument, push: HeldPush, session: Session) -> Taken:
         """Roll a push out, or hold it back."""
         reason = await self._unsigned(workload, push.digest)
         if reason:
             await self._workloads.hold(workload.id, push.model_copy(update={"reason": reason}), session)
             log.info("push.held_back", workload=workload.id, tag=push.tag, digest=push.digest, reason=reason)
-            return False
+            return Taken(Outcome.HELD, reason)
         changed = await self._workloads.push(workload.id, push.tag, push.digest, push.pushed_by, session)
         crashpoint("clusters.push.before_commit")
         if changed is None:
-            return False
+            return Taken(Outcome.UNCHANGED)
         session.after_commit(lambda: self._committed.put_nowait(changed.scope))
         log.info("push.deployed", workload=workload.id, tag=push.tag, digest=push.digest, generation=changed.generation)
-        return True
+        return Taken(Outcome.DEPLOYED)
 
     async def _unsigned(self, workload: WorkloadDocument, digest: str) -> str:
         """Why the workload's policy does not let a digest run; empty where it does."""
@@ -111,13 +139,19 @@ class Pushes:
             return "it is not in the registry any more"
 
 
-def _why_not(workload: WorkloadDocument, push: push_pb2.ImagePushed) -> str:
+def follows_another_tag(workload: WorkloadDocument, tag: str) -> str:
+    """Why a new version is not for a workload by its tag; empty where it is."""
+    followed = workload.wish.get("tag", "")
+    return f"the workload follows the tag {followed}" if followed and followed != tag else ""
+
+
+def _why_not(workload: WorkloadDocument, tag: str) -> str:
     if workload.wish.get("image"):
         return "the workload runs an image from elsewhere"
-    followed = workload.wish.get("tag", "")
-    if followed and followed != push.tag:
-        return f"the workload follows the tag {followed}"
+    other = follows_another_tag(workload, tag)
+    if other:
+        return other
     # The very first image is what the workload waits for; later ones are rolled out unless that is switched off.
     if workload.image_digest and workload.wish.get("deploy_on_push") is False:
-        return "deploy_on_push is off"
+        return SWITCHED_OFF
     return ""

@@ -7,6 +7,7 @@ deployments   scope cluster id     one a Swarm task, as the agent saw it
 nodes         scope cluster id     one a Swarm node, as the agent saw it
 """
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -109,7 +110,7 @@ class ClustersStore:
             "workloads",
             WorkloadDocument,
             kind="workload",
-            indexes=[Index("scope", "name", unique=True), Index("repository")],
+            indexes=[Index("scope", "name", unique=True), Index("repository"), Index("wish.image")],
             orderable=("name", "create_time"),
             filterable=("name",),
         )
@@ -135,6 +136,11 @@ class ClustersStore:
     async def cluster_ids(self) -> list[str]:
         """The ids of all clusters, in the order of their names."""
         return [cluster.id for cluster in await self.clusters.find_all(scope="-")]
+
+    async def workloads_of_images_from_elsewhere(self) -> AsyncIterator[WorkloadDocument]:
+        """The workloads that wish for an image that is not pushed to their own repository."""
+        async for raw in self.database.raw("workloads").find({"wish.image": {"$gt": ""}, "live": True}):
+            yield WorkloadDocument.model_validate(raw)
 
     async def workload_of_repository(self, repository: str) -> WorkloadDocument | None:
         """The workload whose image is pushed to `repository`."""

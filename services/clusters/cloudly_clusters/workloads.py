@@ -208,6 +208,16 @@ class Workloads:
         await self._store.workloads.get(workload_id)
         return await self._store.versions.page([workload_id], request)
 
+    async def set_image(
+        self, workload_id: str, image: Callable[[WorkloadDocument], str], cause: str, actor: str
+    ) -> WorkloadDocument:
+        """Wish for the image from elsewhere that `image` names for the present document. Raises NotFound."""
+
+        def mutate(found: WorkloadDocument) -> WorkloadDocument:
+            return found.model_copy(update={"wish": {**found.wish, "image": image(found)}})
+
+        return await self._new_generation(workload_id, mutate, cause, actor)
+
     async def push(
         self, workload_id: str, tag: str, digest: str, actor: str, session: Session
     ) -> WorkloadDocument | None:

@@ -45,6 +45,7 @@ from cloudly_registry.pull_through.fetches import Fetches
 from cloudly_registry.pull_through.sources import Sources
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.refresh_tokens import RefreshTokens
+from cloudly_registry.resolving import Resolving
 from cloudly_registry.sealed import sealed
 from cloudly_registry.servicers import (
     ExternalRegistryServicer,
@@ -115,9 +116,11 @@ async def serve(settings: Settings) -> None:
         )
         servicer = ImageServicer(store, images, pins, quarantine, executions, settings.registry_host)
         runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)
+        resolving = Resolving(store, external_store, external, upstream, settings.registry_host)
+        versions = ImageVersions(store, blobs, manifests)
         runtime.serve(
             image_version_pb2_grpc.add_ImageVersionServiceServicer_to_server,
-            ImageVersionServicer(store, ImageVersions(store, blobs, manifests), uploads, settings.registry_host),
+            ImageVersionServicer(store, versions, uploads, resolving, settings.registry_host),
         )
         runtime.serve(
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,

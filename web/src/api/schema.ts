@@ -14,6 +14,22 @@ export interface components {
         };
         /** @enum {string} */
         AgentState: "AGENT_STATE_UNSPECIFIED" | "AGENT_STATE_AWAITED" | "AGENT_STATE_ONLINE" | "AGENT_STATE_OFFLINE";
+        AnnounceImageRequest: {
+            image: string;
+        };
+        AnnounceImageResponse: {
+            rollouts?: components["schemas"]["AnnouncedRollout"][];
+            digest?: string;
+        };
+        AnnouncedRollout: {
+            workloadId?: string;
+            workloadName?: string;
+            clusterId?: string;
+            outcome?: components["schemas"]["AnnouncementOutcome"];
+            reason?: string;
+        };
+        /** @enum {string} */
+        AnnouncementOutcome: "ANNOUNCEMENT_OUTCOME_UNSPECIFIED" | "ANNOUNCEMENT_OUTCOME_DEPLOYED" | "ANNOUNCEMENT_OUTCOME_UNCHANGED" | "ANNOUNCEMENT_OUTCOME_HELD" | "ANNOUNCEMENT_OUTCOME_SKIPPED";
         ApiToken: {
             readonly id?: string;
             name: string;

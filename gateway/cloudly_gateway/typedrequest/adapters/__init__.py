@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cloudly_gateway.typedrequest.adapters import (
+    announcement,
     auth,
     baseos,
     cluster,
@@ -44,6 +45,8 @@ ADAPTERS: Mapping[str, Adapter] = {
     "deleteImage": image.delete,
     "pushImageVersion": image.push,
     "pullImageVersion": image.pull,
+    "servezonestandard_InformAboutNewContainerVersion": announcement.inform,
+    "informCloudlyAboutNewContainerVersion": announcement.inform_cloudly,
     "getExternalRegistries": external_registry.get_all,
     "getExternalRegistryById": external_registry.get,
     "createExternalRegistry": external_registry.create,

@@ -12,13 +12,7 @@ from prometheus_client import Counter
 
 from cloudly_registry.errors import ManifestUnknown
 from cloudly_registry.images import Images
-from cloudly_registry.manifest_format import (
-    DOCKER_LIST,
-    DOCKER_MANIFEST,
-    MAX_MANIFEST_BYTES,
-    OCI_INDEX,
-    OCI_MANIFEST,
-)
+from cloudly_registry.manifest_format import ACCEPTED, MAX_MANIFEST_BYTES
 from cloudly_registry.manifests import Manifests, Stored
 from cloudly_registry.pull_through.sources import Source, UpstreamMissing, as_oci
 from cloudly_registry.references import algorithm_of, digest_of, is_digest
@@ -29,7 +23,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 COPIER = "pull-through cache"
-_ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_LIST}"
 _TOUCHED_AFTER = timedelta(days=1)
 """How exactly it is known when a tag was last used, which retention goes by: one write a day."""
 _REMEMBERED = 20_000
@@ -108,7 +101,7 @@ class Copies:
         return local
 
     async def _is_same(self, source: Source, reference: str, local: Stored) -> bool:
-        headers = {"Accept": _ACCEPT, "If-None-Match": f'"{local.digest}"'}
+        headers = {"Accept": ACCEPTED, "If-None-Match": f'"{local.digest}"'}
         path = f"/v2/{source.repository}/manifests/{reference}"
         async with self._upstream.request(source.login, "HEAD", path, source.scope, headers) as answer:
             _check(source, answer.status, reference)
@@ -116,7 +109,7 @@ class Copies:
 
     async def _get(self, source: Source, reference: str) -> tuple[str, str, bytes]:
         path = f"/v2/{source.repository}/manifests/{reference}"
-        async with self._upstream.request(source.login, "GET", path, source.scope, {"Accept": _ACCEPT}) as answer:
+        async with self._upstream.request(source.login, "GET", path, source.scope, {"Accept": ACCEPTED}) as answer:
             _check(source, answer.status, reference)
             body = bytearray()
             async for piece in answer.content.iter_any():

@@ -13,6 +13,7 @@ from cloudly_registry.documents import ImageDocument
 from cloudly_registry.image_config import HistoryEntry, ImageConfig
 from cloudly_registry.image_versions import ImageVersion, ImageVersions, Part, Referrer
 from cloudly_registry.manifest_format import Descriptor
+from cloudly_registry.resolving import Resolving
 from cloudly_registry.servicers.images import retention_rules
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.uploads import Uploads
@@ -23,10 +24,18 @@ _OUTDATED_SHOWN = 500
 class ImageVersionServicer(image_version_pb2_grpc.ImageVersionServiceServicer):
     """cloudly.registry.v1.ImageVersionService."""
 
-    def __init__(self, store: RegistryStore, versions: ImageVersions, uploads: Uploads, registry_host: str) -> None:
+    def __init__(
+        self,
+        store: RegistryStore,
+        versions: ImageVersions,
+        uploads: Uploads,
+        resolving: Resolving,
+        registry_host: str,
+    ) -> None:
         self._store = store
         self._versions = versions
         self._uploads = uploads
+        self._resolving = resolving
         self._registry_host = registry_host
 
     async def ListImageVersions(
@@ -62,6 +71,11 @@ class ImageVersionServicer(image_version_pb2_grpc.ImageVersionServiceServicer):
         image = await self._image(request.image_id)
         await self._versions.delete(image.id, request.reference, caller().actor.name)
         return pb.DeleteImageVersionResponse()
+
+    async def ResolveImage(self, request: pb.ResolveImageRequest, context: Any) -> pb.ResolveImageResponse:
+        """The digest that a tag leads to."""
+        digest = await self._resolving.digest(request.server, request.repository, request.tag)
+        return pb.ResolveImageResponse(digest=digest)
 
     async def TagImage(self, request: pb.TagImageRequest, context: Any) -> pb.TagImageResponse:
         """Point a tag to a version."""
