@@ -247,3 +247,37 @@ async def test_a_create_that_is_repeated_makes_one_webhook_and_tells_no_secret_a
     assert first.webhook.id == second.webhook.id
     assert first.secret
     assert not second.secret
+
+
+async def test_systems_that_serve_typed_request_are_told_of_pushes_by_the_call_that_they_know(
+    client: Client, registry: Registry, admin: Hooks, receiver: Receiver, name: str
+) -> None:
+    refusal = {"response": None, "error": {"text": "not in the mood", "data": {}}}
+    receiver.answer = lambda _: web.json_response(refusal)
+    hook = await admin.make(receiver, repositories=[name], events=[PUSHED], format=pb.WEBHOOK_FORMAT_TYPED_REQUEST)
+    assert hook.webhook.format == pb.WEBHOOK_FORMAT_TYPED_REQUEST
+    await Image(b"one").push(client, name, "v1")
+    await admin.until_state(hook.webhook.id, pb.WEBHOOK_STATE_FAILING)
+    assert "not in the mood" in (await admin.get(hook.webhook.id)).state_reason
+    receiver.answer = lambda _: web.json_response({"response": {}})
+    await admin.until_delivered(hook.webhook.id, 1)
+
+    delivered = (await admin.deliveries(hook.webhook.id))[0]
+    assert (delivered.attempts, delivered.error) == (len(receiver.got), "")
+    headers, body = receiver.got[0]
+    assert headers["content-type"] == "application/json"
+    assert headers["webhook-signature"] == expected(hook.secret, headers, body)
+    assert receiver.events[0] == {
+        "method": "servezonestandard_InformAboutNewContainerVersion",
+        "request": {
+            "containerImageInfo": {
+                "registryUrl": registry.settings.registry_host, "tag": name, "version": "v1", "labels": [],
+            }
+        },
+        "response": None,
+        "correlation": {"id": delivered.id, "phase": "request"},
+    }  # fmt: skip
+    with pytest.raises(FailedPrecondition):
+        await admin.test(hook.webhook.id)
+    with pytest.raises(InvalidArgument):
+        await admin.make(receiver, format=pb.WEBHOOK_FORMAT_TYPED_REQUEST)

@@ -1511,6 +1511,7 @@ export interface components {
             readonly failingSince?: string;
             /** Format: date-time */
             readonly previousSecretEndTime?: string;
+            format?: components["schemas"]["WebhookFormat"];
         };
         WebhookDelivery: {
             id?: string;
@@ -1534,6 +1535,8 @@ export interface components {
         WebhookDeliveryState: "WEBHOOK_DELIVERY_STATE_UNSPECIFIED" | "WEBHOOK_DELIVERY_STATE_PENDING" | "WEBHOOK_DELIVERY_STATE_DELIVERED" | "WEBHOOK_DELIVERY_STATE_FAILED";
         /** @enum {string} */
         WebhookEvent: "WEBHOOK_EVENT_UNSPECIFIED" | "WEBHOOK_EVENT_IMAGE_PUSHED" | "WEBHOOK_EVENT_TAG_MOVED" | "WEBHOOK_EVENT_TAG_DELETED" | "WEBHOOK_EVENT_MANIFEST_DELETED" | "WEBHOOK_EVENT_IMAGE_DELETED" | "WEBHOOK_EVENT_TEST";
+        /** @enum {string} */
+        WebhookFormat: "WEBHOOK_FORMAT_UNSPECIFIED" | "WEBHOOK_FORMAT_CLOUD_EVENTS" | "WEBHOOK_FORMAT_TYPED_REQUEST";
         WebhookPatch: {
             readonly id?: string;
             name?: string;
@@ -1560,6 +1563,7 @@ export interface components {
             readonly failingSince?: string;
             /** Format: date-time */
             readonly previousSecretEndTime?: string;
+            format?: components["schemas"]["WebhookFormat"];
         };
         /** @enum {string} */
         WebhookState: "WEBHOOK_STATE_UNSPECIFIED" | "WEBHOOK_STATE_ACTIVE" | "WEBHOOK_STATE_FAILING" | "WEBHOOK_STATE_DISABLED";

@@ -11,7 +11,7 @@ from cloudly_kit.identity import caller
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key, timestamp, with_metadata
 
-from cloudly_registry.webhooks.store import DeliveryDocument, Event, WebhookDocument, WebhookStore
+from cloudly_registry.webhooks.store import DeliveryDocument, Event, Format, WebhookDocument, WebhookStore
 from cloudly_registry.webhooks.webhooks import Webhooks
 
 _OVERLAP_SECONDS = 86_400
@@ -97,6 +97,7 @@ def webhook_message(document: WebhookDocument) -> pb.Webhook:
         description=document.description,
         url=document.url,
         allow_http=document.allow_http,
+        format=pb.WebhookFormat.Value(f"WEBHOOK_FORMAT_{document.format}"),
         ca_certificates=document.ca_certificates,
         events=[pb.WebhookEvent.Value(f"WEBHOOK_EVENT_{event}") for event in document.events],
         repositories=document.repositories,
@@ -117,12 +118,17 @@ def _with_wish(document: WebhookDocument, asked: pb.Webhook) -> WebhookDocument:
             "description": asked.description,
             "url": asked.url,
             "allow_http": asked.allow_http,
+            "format": _format(asked.format),
             "ca_certificates": asked.ca_certificates,
             "events": [_event(event) for event in asked.events],
             "repositories": list(asked.repositories),
             "disabled": asked.disabled,
         }
     )
+
+
+def _format(number: "pb.WebhookFormat.ValueType") -> Format:
+    return Format(pb.WebhookFormat.Name(number or pb.WEBHOOK_FORMAT_CLOUD_EVENTS).removeprefix("WEBHOOK_FORMAT_"))
 
 
 def _event(number: "pb.WebhookEvent.ValueType") -> Event:

@@ -1,4 +1,4 @@
-"""What webhooks tell, as CloudEvents 1.0 in JSON (docs/webhooks.md). Pure."""
+"""What webhooks tell, as CloudEvents 1.0 in JSON or as the call of a legacy system (docs/webhooks.md). Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import orjson
 from cloudly.registry.v1 import deletion_pb2, push_pb2
 from cloudly_kit.store.documents import milliseconds
 
-from cloudly_registry.webhooks.store import Event, WebhookDocument
+from cloudly_registry.webhooks.store import Event, Format, WebhookDocument
 
 TYPES = {
     Event.IMAGE_PUSHED: "cloudly.image.pushed",
@@ -19,7 +19,11 @@ TYPES = {
     Event.IMAGE_DELETED: "cloudly.image.deleted",
     Event.TEST: "cloudly.webhook.test",
 }
-CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
+CONTENT_TYPES = {
+    Format.CLOUD_EVENTS: "application/cloudevents+json; charset=utf-8",
+    Format.TYPED_REQUEST: "application/json",
+}
+INFORM = "servezonestandard_InformAboutNewContainerVersion"
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,23 @@ class Message:
     time: datetime
     data: Mapping[str, str]
 
-    def body(self, id: str, source: str) -> str:
-        """The CloudEvent; the same message for the same webhook has the same id."""
+    def body(self, format: Format, id: str, source: str) -> str:
+        """As it is sent; the same message for the same webhook has the same id."""
+        return self._call(id) if format is Format.TYPED_REQUEST else self._cloud_event(id, source)
+
+    def _call(self, id: str) -> str:
+        """A TypedRequest envelope: of an IContainer `tag` is the repository and `version` the tag."""
+        repository, tag = self.data["repository"], self.data["tag"]
+        host = self.data["reference"].partition("/")[0]
+        call = {
+            "method": INFORM,
+            "request": {"containerImageInfo": {"registryUrl": host, "tag": repository, "version": tag, "labels": []}},
+            "response": None,
+            "correlation": {"id": id, "phase": "request"},
+        }
+        return orjson.dumps(call).decode()
+
+    def _cloud_event(self, id: str, source: str) -> str:
         event = {
             "specversion": "1.0",
             "id": id,

@@ -1,9 +1,9 @@
 """One attempt to hand a message over by HTTP.
 
 Receivers may be anywhere, in private networks too: only admins write webhooks, and operators run inside such networks. So
-that nobody reaches what was not meant, redirects are not followed, nothing of the answer but its status is kept, no login is
-ever sent, and the addresses of `CLOUDLY_WEBHOOK_DENIED_NETWORKS` are refused when the connection is made, whatever name
-led there.
+that nobody reaches what was not meant, redirects are not followed, nothing of the answer but its status is kept (and of a
+TypedRequest's the text of its error), no login is ever sent, and the addresses of `CLOUDLY_WEBHOOK_DENIED_NETWORKS` are
+refused when the connection is made, whatever name led there.
 """
 
 import errno
@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
+import orjson
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.store import now
 
 from cloudly_registry.webhooks import signing
-from cloudly_registry.webhooks.messages import CONTENT_TYPE
-from cloudly_registry.webhooks.store import SECRET, DeliveryDocument, WebhookDocument
+from cloudly_registry.webhooks.messages import CONTENT_TYPES
+from cloudly_registry.webhooks.store import SECRET, DeliveryDocument, Format, WebhookDocument
 
 SECONDS = 15.0
 """A receiver that does not answer for so long has not taken it."""
 _LONGEST_WAIT = 3600
+_ANSWER_BYTES = 64 << 10
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -73,7 +75,7 @@ class Sender:
         assert self._session is not None
         body = delivery.body.encode()
         headers = {
-            "Content-Type": CONTENT_TYPE,
+            "Content-Type": CONTENT_TYPES[delivery.format],
             "User-Agent": "Cloudly-Webhooks/1",
             **signing.headers(delivery.id, int(time.time()), body, self._secrets(webhook)),
         }
@@ -84,7 +86,9 @@ class Sender:
                 webhook.url, data=body, headers=headers, allow_redirects=False, ssl=_trusted(webhook.ca_certificates)
             ) as answer:
                 status, wait = answer.status, _wait(answer.headers.get("Retry-After", ""))
-            error = _refusal(status)
+                error = _refusal(status)
+                if not error and delivery.format is Format.TYPED_REQUEST:
+                    error = _told_error(await answer.content.read(_ANSWER_BYTES))
         except TimeoutError:
             error = f"no answer within {SECONDS:.0f} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as failure:
@@ -124,6 +128,19 @@ def _refusal(status: int) -> str:
     if 300 <= status < 400:
         return f"the receiver answers {status}: redirects are not followed, set the URL to where it leads"
     return f"the receiver answers {status}"
+
+
+def _told_error(body: bytes) -> str:
+    """Why a TypedRequest failed: its errors come with the status 200."""
+    try:
+        answer = orjson.loads(body)
+        error = answer.get("error")
+    except (ValueError, AttributeError):
+        return "the receiver's answer is not TypedRequest's: does the URL end in /typedrequest?"
+    if not error:
+        return ""
+    text = error.get("text") if isinstance(error, dict) else error
+    return f"the receiver refuses it: {text}"[:500]
 
 
 def _wait(told: str) -> int:

@@ -26,6 +26,13 @@ class Event(StrEnum):
     TEST = "TEST"
 
 
+class Format(StrEnum):
+    """How a webhook is told."""
+
+    CLOUD_EVENTS = "CLOUD_EVENTS"
+    TYPED_REQUEST = "TYPED_REQUEST"
+
+
 class DeliveryState(StrEnum):
     """Where a message is."""
 
@@ -41,6 +48,7 @@ class WebhookDocument(Document):
     description: str = ""
     url: str
     allow_http: bool = False
+    format: Format = Format.CLOUD_EVENTS
     ca_certificates: str = ""
     events: list[Event] = []
     repositories: list[str] = []
@@ -60,6 +68,8 @@ class DeliveryDocument(Document):
     event: Event
     subject: str
     body: str
+    format: Format = Format.CLOUD_EVENTS
+    """Of the body: the webhook's may be another by now."""
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     next_time: datetime | None = None

@@ -21,6 +21,7 @@ from cloudly_registry.webhooks.store import (
     DeliveryDocument,
     DeliveryState,
     Event,
+    Format,
     WebhookDocument,
     WebhookStore,
 )
@@ -98,8 +99,10 @@ class Webhooks:
         return secret
 
     async def test(self, id: str, actor: str) -> DeliveryDocument:
-        """Send a message for trying out, once; what came of it. Raises NotFound."""
+        """Send a message for trying out, once; what came of it. Raises NotFound, FailedPrecondition."""
         webhook = await self._store.webhooks.get(id)
+        if webhook.format is Format.TYPED_REQUEST:
+            raise FailedPrecondition("legacy systems know no message for trying out: push an image instead")
         tried = delivery(new_id(), webhook, of_test(webhook, actor, now()), self._source)
         outcome = await self._sender.send(webhook, tried)
         tried.state = DeliveryState.FAILED if outcome.error else DeliveryState.DELIVERED
@@ -154,6 +157,8 @@ def _checked(document: WebhookDocument) -> WebhookDocument:
         wrong.append(("webhook.url", "must not hold a login: receivers check the signature instead"))
     if Event.TEST in document.events:
         wrong.append(("webhook.events", "TEST is sent on demand only"))
+    if document.format is Format.TYPED_REQUEST and set(document.events) != {Event.IMAGE_PUSHED}:
+        wrong.append(("webhook.events", "must be IMAGE_PUSHED alone with the format TYPED_REQUEST"))
     if len(set(document.events)) != len(document.events):
         wrong.append(("webhook.events", "names an event twice"))
     if any(not pattern for pattern in document.repositories):
