@@ -33,6 +33,7 @@ const SECTIONS: readonly Section[] = [
   { section: "images", href: "/images", label: "Images", symbol: "image" },
   { section: "registry", href: "/registry", label: "Registry", symbol: "store" },
   { section: "external-registries", href: "/external-registries", label: "External registries", symbol: "link", permission: "external-registries.read" },
+  { section: "webhooks", href: "/webhooks", label: "Webhooks", symbol: "send", permission: "webhooks.read" },
   { section: "users", href: "/users", label: "Users", symbol: "user", permission: "users.read" },
   { section: "sso", href: "/sso", label: "Single sign-on", symbol: "passkey", permission: "oidc-providers.write" },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },

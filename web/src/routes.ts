@@ -74,6 +74,13 @@ export const routes: readonly Route[] = [
     render: () => html`<cl-external-registry-list></cl-external-registry-list>`,
   },
   { path: "/registry", section: "registry", load: () => import("./views/registry/registry-page"), render: () => html`<cl-registry-page></cl-registry-page>` },
+  { path: "/webhooks", section: "webhooks", load: () => import("./views/webhooks/webhook-list"), render: () => html`<cl-webhook-list></cl-webhook-list>` },
+  {
+    path: "/webhooks/:id",
+    section: "webhooks",
+    load: () => import("./views/webhooks/webhook-page"),
+    render: ({ id }) => html`<cl-webhook-page .webhookId=${id}></cl-webhook-page>`,
+  },
   { path: "/sso", section: "sso", load: () => import("./views/sso/provider-list"), render: () => html`<cl-oidc-provider-list></cl-oidc-provider-list>` },
   { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
   { path: "/tokens", section: "tokens", load: () => import("./views/tokens/token-list"), render: () => html`<cl-token-list></cl-token-list>` },

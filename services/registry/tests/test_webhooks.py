@@ -115,6 +115,20 @@ async def test_a_receiver_that_fails_is_asked_again_with_the_same_id_until_it_he
     assert not delivery.HasField("next_attempt_time")
 
 
+async def test_a_failure_is_not_why_somebody_disabled_a_webhook(
+    client: Client, admin: Hooks, receiver: Receiver, name: str
+) -> None:
+    hook = await admin.make(receiver, events=[PUSHED], repositories=[name])
+    receiver.answer = lambda _: web.Response(status=503)
+    await Image(b"one").push(client, name, "v1")
+    await admin.until_state(hook.webhook.id, pb.WEBHOOK_STATE_FAILING)
+    disabled = pb.Webhook(id=hook.webhook.id, disabled=True)
+    mask = FieldMask(paths=["disabled"])
+    await admin.rpc.UpdateWebhook(pb.UpdateWebhookRequest(webhook=disabled, update_mask=mask))
+    found = await admin.get(hook.webhook.id)
+    assert (found.state, found.state_reason) == (pb.WEBHOOK_STATE_DISABLED, "")
+
+
 async def test_a_redirect_is_not_followed(client: Client, admin: Hooks, receiver: Receiver, name: str) -> None:
     async with receiving() as elsewhere:
         receiver.answer = lambda _: web.Response(status=307, headers={"Location": elsewhere.url})

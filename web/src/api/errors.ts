@@ -96,5 +96,5 @@ export function asApiError(thrown: unknown): ApiError {
 /** `workload.web_port` -> `webPort`; `workload.domains[0].name` -> `domains[0].name`. */
 export function fieldName(path: string): string {
   const camel = path.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  return camel.replace(/^(cluster|workload|image|externalRegistry|user|invitation|token|passkey|oidcProvider)\./, "");
+  return camel.replace(/^(cluster|workload|image|externalRegistry|user|invitation|token|passkey|oidcProvider|webhook)\./, "");
 }

@@ -75,6 +75,15 @@ export type RegistryUsage = Schemas["GetRegistryUsageResponse"];
 export type ExternalRegistry = With<Schemas["ExternalRegistry"], "id">;
 /** What a person can set of one; the password is written and never read. */
 export type ExternalRegistryWish = Required<Pick<ExternalRegistry, "name" | "url" | "description" | "type" | "username" | "isDefault">> & { password: string };
+
+export type Webhook = With<Schemas["Webhook"], "id">;
+export type WebhookEvent = Schemas["WebhookEvent"];
+export type WebhookDelivery = With<Schemas["WebhookDelivery"], "id">;
+/** What a person can set of a webhook. */
+export type WebhookWish = Required<Pick<Webhook, "name" | "url" | "description" | "allowHttp" | "caCertificates" | "events" | "repositories">>;
+/** `secret` is absent in the answer to a request that is repeated. */
+export type CreatedWebhook = Schemas["CreateWebhookResponse"] & { webhook: Webhook };
+
 export type Execution = With<Schemas["Execution"], "id">;
 
 export type User = With<Schemas["User"], "id">;

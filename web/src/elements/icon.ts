@@ -9,6 +9,7 @@ const icons = {
   image: svg`<path d="M8 1.8l6 3-6 3-6-3zM2 8l6 3 6-3M2 11.2l6 3 6-3"/>`,
   link: svg`<path d="M6.8 9.2a2.6 2.6 0 0 0 3.7 0l2.2-2.2a2.6 2.6 0 0 0-3.7-3.7l-.9.9M9.2 6.8a2.6 2.6 0 0 0-3.7 0L3.3 9a2.6 2.6 0 0 0 3.7 3.7l.9-.9"/>`,
   store: svg`<ellipse cx="8" cy="3.8" rx="5.5" ry="2"/><path d="M2.5 3.8v8.4c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2V3.8M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2"/>`,
+  send: svg`<path d="M14 2L7.2 8.8M14 2l-4.4 12-2.4-5.2L2 6.4z"/>`,
   check: svg`<path d="M3 8.5l3.2 3.2L13 5"/>`,
   cross: svg`<path d="M4 4l8 8M12 4l-8 8"/>`,
   warning: svg`<path d="M8 2.2l6.2 11H1.8zM8 6.5v3M8 11.4v.1"/>`,

@@ -1,9 +1,10 @@
-// What has no watch: read when its page opens, now and then while somebody looks, and after each change.
+// What has no watch: read when its page opens, now and then while somebody looks, after each change, and often while it moves.
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { asApiError, type ApiError } from "../api/errors";
 
 const AGAIN_MS = 15_000;
+const SOON_MS = 1_000;
 
 export class Polled<T> implements ReactiveController {
   /** What was read last; undefined before the first answer. */
@@ -12,10 +13,13 @@ export class Polled<T> implements ReactiveController {
   error: ApiError | undefined;
   private shown = new AbortController();
   private reading: Promise<void> | undefined;
+  private soon: ReturnType<typeof setTimeout> | undefined;
 
+  /** `moves` says of what was read whether it will be another in a moment. */
   constructor(
     private readonly host: ReactiveControllerHost,
     private readonly fetch: (signal: AbortSignal) => Promise<T>,
+    private readonly moves: (value: T) => boolean = () => false,
   ) {
     host.addController(this);
   }
@@ -27,6 +31,7 @@ export class Polled<T> implements ReactiveController {
 
   hostDisconnected(): void {
     this.shown.abort();
+    clearTimeout(this.soon);
   }
 
   /** Shows what is there now; a reading that began before a change is followed by one after it. */
@@ -44,9 +49,12 @@ export class Polled<T> implements ReactiveController {
   }
 
   private async readOnce(signal: AbortSignal): Promise<void> {
+    clearTimeout(this.soon);
     try {
-      this.value = await this.fetch(signal);
+      const value = await this.fetch(signal);
+      this.value = value;
       this.error = undefined;
+      if (!signal.aborted && this.moves(value)) this.soon = setTimeout(() => void this.read(), SOON_MS);
     } catch (error) {
       if (signal.aborted) return;
       this.error = asApiError(error);

@@ -103,7 +103,7 @@ def webhook_message(document: WebhookDocument) -> pb.Webhook:
         repositories=document.repositories,
         disabled=document.disabled,
         state=state,
-        state_reason=document.disabled_reason or document.last_error,
+        state_reason=document.disabled_reason if document.disabled else document.last_error,
         failing_since=timestamp(document.failing_since),
         previous_secret_end_time=timestamp(document.previous_secret_end),
     )

@@ -15,8 +15,6 @@ import { client } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { executionStanding, isUnderWay } from "./execution-facts";
 
-const SOON_MS = 1_000;
-
 @customElement("cl-task-runs")
 export class TaskRuns extends LitElement {
   @property() task = "";
@@ -28,8 +26,11 @@ export class TaskRuns extends LitElement {
   /** What came of it, in a line. */
   @property({ attribute: false }) summary!: (execution: Execution) => string;
   @property({ attribute: false }) detail!: (execution: Execution) => TemplateResult | undefined;
-  private readonly runs = new Polled(this, (signal) => lastRuns(client, this.task, signal));
-  private soon: ReturnType<typeof setTimeout> | undefined;
+  private readonly runs = new Polled(
+    this,
+    (signal) => lastRuns(client, this.task, signal),
+    (runs) => runs.some(isUnderWay),
+  );
 
   static override styles = [
     shared,
@@ -45,22 +46,12 @@ export class TaskRuns extends LitElement {
     return this.runs.read();
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    clearTimeout(this.soon);
-  }
-
   override render(): TemplateResult {
     const { value, error } = this.runs;
     if (error) return html`<div class="inside"><cl-problem .error=${error}></cl-problem></div>`;
     if (!value) return html`<cl-empty symbol="wait" heading="Reading…"></cl-empty>`;
     if (value.length === 0) return html`<cl-empty symbol="idle" heading="It has not run yet">${this.empty}</cl-empty>`;
     return html`<cl-table label=${this.label} noun="run" .columns=${this.columns()} .rows=${value} .detail=${this.detail}></cl-table>`;
-  }
-
-  protected override updated(): void {
-    clearTimeout(this.soon);
-    if (this.runs.value?.some(isUnderWay)) this.soon = setTimeout(() => void this.runs.read(), SOON_MS);
   }
 
   private columns(): readonly Column<Execution>[] {

@@ -1,0 +1,146 @@
+// Makes a webhook and shows its secret this once, or edits one. Knows no backend; gets callbacks.
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import { newKey } from "../../api/client";
+import { asApiError, type ApiError } from "../../api/errors";
+import type { CreatedWebhook, Webhook, WebhookWish } from "../../api/records";
+import "../../elements/check-list";
+import "../../elements/dialog";
+import type { FormField } from "../../elements/form-field";
+import "../../elements/form-field";
+import "../../elements/problem-box";
+import type { Row, RowColumn } from "../../elements/row-editor";
+import "../../elements/row-editor";
+import { shared } from "../../styles/shared";
+import { changesOf, EVENTS, formOf, wishOf, type WebhookForm } from "./webhook-form";
+import "./webhook-secret";
+
+const PATTERNS: readonly RowColumn[] = [{ key: "pattern", label: "Repository pattern", placeholder: "team/*", mono: true }];
+/** Fields that show themselves what is wrong with them. */
+const TOLD = ["name", "url", "events", "caCertificates", "description"];
+
+@customElement("cl-webhook-dialog")
+export class WebhookDialog extends LitElement {
+  /** Makes the webhook; the key makes a repeated attempt the same one. */
+  @property({ attribute: false }) create!: (wish: WebhookWish, key: string) => Promise<CreatedWebhook>;
+  @property({ attribute: false }) edit!: (webhook: Webhook, changes: Partial<WebhookWish>) => Promise<void>;
+  @state() private open = false;
+  @state() private webhook: Webhook | undefined;
+  @state() private form: WebhookForm = formOf();
+  @state() private busy = false;
+  @state() private error: ApiError | undefined;
+  @state() private made: CreatedWebhook | undefined;
+  @query("cl-field") private field!: FormField | null;
+  private key = "";
+
+  static override styles = [
+    shared,
+    css`
+      form {
+        display: grid;
+        gap: var(--gap-4);
+      }
+      .group {
+        display: grid;
+        gap: var(--gap-2);
+      }
+    `,
+  ];
+
+  show(webhook?: Webhook): void {
+    this.webhook = webhook;
+    this.form = formOf(webhook);
+    this.error = undefined;
+    this.key = newKey();
+    this.open = true;
+  }
+
+  override render(): TemplateResult {
+    const { webhook, made } = this;
+    return html`<cl-dialog
+      heading=${made ? `Webhook ${made.webhook.name} is made` : webhook ? `Edit ${webhook.name}` : "New webhook"}
+      width="600px"
+      ?open=${this.open}
+      ?locked=${this.busy || (this.open && made !== undefined)}
+      @opened=${() => this.field?.focus()}
+      @closed=${this.closed}
+    >
+      ${made
+        ? html`<cl-webhook-secret .secret=${made.secret ?? ""}></cl-webhook-secret>
+            <button slot="footer" type="button" class="primary" @click=${() => (this.open = false)}>Done</button>`
+        : this.renderForm()}
+    </cl-dialog>`;
+  }
+
+  private renderForm(): TemplateResult {
+    const { webhook, form, error } = this;
+    const wrong = (name: string): string => error?.violations.get(name) ?? "";
+    const told = error !== undefined && error.violations.size > 0 && [...error.violations.keys()].every((name) => TOLD.includes(name));
+    return html`<form @submit=${this.submit}>
+        <cl-field label="Name" required placeholder="ci" .value=${form.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => this.set({ name: event.detail })}></cl-field>
+        <cl-field label="URL" required mono placeholder="https://ci.example.com/cloudly" hint="Where messages are posted to. Redirects are not followed." .value=${form.url} violation=${wrong("url")} @changed=${(event: CustomEvent<string>) => this.set({ url: event.detail })}></cl-field>
+        <cl-checks label="Tell of" .choices=${EVENTS} .chosen=${form.events} violation=${wrong("events")} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ events: event.detail })}></cl-checks>
+        <div class="group">
+          <cl-rows label="Repositories" noun="pattern" .columns=${PATTERNS} .rows=${form.repositories} @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.set({ repositories: event.detail })}></cl-rows>
+          <p class="muted small">Only what matches is told; without a pattern everything is. <code>*</code> stands for anything, slashes too.</p>
+        </div>
+        <cl-field label="Description" .value=${form.description} violation=${wrong("description")} @changed=${(event: CustomEvent<string>) => this.set({ description: event.detail })}></cl-field>
+        <cl-checks
+          label="Connection"
+          .choices=${[{ value: "http", label: "Allow http", hint: "Whoever is on the way reads the messages; the signature still proves where they come from." }]}
+          .chosen=${form.allowHttp ? ["http"] : []}
+          @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ allowHttp: event.detail.includes("http") })}
+        ></cl-checks>
+        <cl-field
+          label="Certificates to trust"
+          type="textarea"
+          mono
+          placeholder="-----BEGIN CERTIFICATE-----"
+          hint="PEM, of an authority of your own. Empty: the public ones."
+          .value=${form.caCertificates}
+          violation=${wrong("caCertificates")}
+          @changed=${(event: CustomEvent<string>) => this.set({ caCertificates: event.detail })}
+        ></cl-field>
+        <cl-problem .error=${told ? undefined : error}>${error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
+      </form>
+      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : webhook ? "Save" : "Create webhook"}</button>`;
+  }
+
+  private set(changes: Partial<WebhookForm>): void {
+    this.form = { ...this.form, ...changes };
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy) return;
+    this.busy = true;
+    this.error = undefined;
+    try {
+      if (this.webhook) {
+        const changes = changesOf(this.webhook, this.form);
+        if (Object.keys(changes).length > 0) await this.edit(this.webhook, changes);
+        this.open = false;
+      } else this.made = await this.create(wishOf(this.form), this.key);
+    } catch (error) {
+      this.error = asApiError(error);
+      // What was refused may be corrected and sent anew: another wish, another key. What got no answer keeps its key.
+      if (this.error.status !== 0) this.key = newKey();
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private closed(): void {
+    this.open = false;
+    // The secret does not stay behind in the page.
+    this.made = undefined;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-webhook-dialog": WebhookDialog;
+  }
+}
