@@ -13,6 +13,7 @@ from cloudly_cli.contract import Verb
 from cloudly_cli.failures import Failure, Problem
 from cloudly_cli.output import aligned, header, record_of, row
 
+UNAUTHORIZED = 401
 _LONGEST_PAUSE = 10.0
 _MIN_WIDTHS = (8, 8)
 
@@ -47,6 +48,9 @@ def _follow(client: Client, path: str, query: dict[str, Any]) -> Iterator[Event]
                     pause = 0.5
                     if event.name == "end":
                         return
+                    if event.name == "error" and event.data.get("status") == UNAUTHORIZED:
+                        # The login that opened the stream has ended: opened anew it is renewed, or refused.
+                        break
                     if event.name == "error":
                         raise Problem(int(event.data.get("status", 500)), event.data)
                     cursor = event.cursor or cursor

@@ -6,7 +6,7 @@ from cloudly.clusters.v1 import cluster_pb2
 from cloudly.common.v1 import watch_pb2
 from cloudly.executions.v1 import execution_pb2
 from cloudly_cli.watching import parse
-from cloudly_kit.errors import CursorLost, Unavailable
+from cloudly_kit.errors import CursorLost, TokenExpired, Unavailable
 from cloudly_kit.ids import new_id
 
 ID = new_id()
@@ -59,6 +59,26 @@ async def test_a_watch_goes_on_where_it_was_cut_off(cloudly):
     output = (await cloudly("cluster", "watch")).stdout
     assert cursors == ["", "c1", ""]
     assert "east" in output
+    assert "west" in output
+
+
+async def test_a_watch_goes_on_with_a_new_token_when_its_own_has_ended(cloudly):
+    cursors = []
+
+    async def clusters(request):
+        cursors.append(request.cursor)
+        if len(cursors) == 1:
+            yield news(watch_pb2.WATCH_EVENT_SNAPSHOT, "c1", "east")
+            raise TokenExpired
+        if len(cursors) == 2:
+            raise TokenExpired  # it was used up to its last second: now the session is renewed
+        yield news(watch_pb2.WATCH_EVENT_CHANGED, "c2", "west")
+
+    await cloudly.login("admin")
+    cloudly.services.answers["WatchClusters"] = clusters
+    output = (await cloudly("cluster", "watch")).stdout
+    assert cursors == ["", "c1", "c1"]
+    assert cloudly.refreshes == 1
     assert "west" in output
 
 

@@ -46,7 +46,9 @@ class ContractServer(grpc.GenericRpcHandler):
         self.open_streams = 0
         self.health: Any = None
         self._methods = contract.methods()
-        self._server = grpc.aio.server(interceptors=[CallInterceptor(authority.verifier())], options=SERVER_OPTIONS)
+        interceptor = CallInterceptor(authority.verifier())
+        self.streams = interceptor.streams
+        self._server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
 
     async def start(self) -> None:
         """Begin to serve."""

@@ -13,7 +13,8 @@ from cloudly.common.v1 import watch_pb2
 from cloudly.executions.v1 import execution_pb2
 from cloudly_gateway.rest.streams import EventStream
 from cloudly_kit.config import SERVICES
-from cloudly_kit.errors import CursorLost
+from cloudly_kit.errors import CursorLost, Unavailable
+from cloudly_kit.identity import CLOCK_SKEW_SECONDS
 from cloudly_kit.testing import free_port
 
 
@@ -223,3 +224,64 @@ async def test_an_export_is_lines_and_half_of_one_is_never_taken_for_the_whole(g
     refused = await gateway.client.get("/api/v1/audit/export", headers=gateway.login("viewer"))
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_stream_ends_when_the_session_behind_it_does_and_no_other(gateway):
+    gateway.services.answers["WatchClusters"] = endless
+    living, over = gateway.login("admin", session="s1"), gateway.login("admin", session="s2")
+    async with (
+        gateway.client.stream("GET", "/api/v1/clusters:watch", headers=living),
+        gateway.client.stream("GET", "/api/v1/clusters:watch", headers=over) as response,
+    ):
+        await until(lambda: gateway.services.open_streams == 2)
+        await gateway.services.streams.look()
+        assert gateway.services.open_streams == 2
+        gateway.harness.authority.revoked.add("s2")
+        await gateway.services.streams.look()
+        told = await response.aread()
+        assert told.count(b"event: ") == 5
+        assert b"event: error\ndata: {" in told
+        assert b'"status":401' in told
+        assert b'"reason":"TOKEN_REVOKED"' in told
+        await until(lambda: gateway.services.open_streams == 1)
+
+
+async def test_a_watch_ends_with_its_token_and_an_export_is_finished(gateway):
+    go_on = asyncio.Event()
+
+    async def export(_):
+        yield audit_pb2.ExportAuditEntriesResponse(lines=['{"a":1}'])
+        await go_on.wait()
+        yield audit_pb2.ExportAuditEntriesResponse(lines=['{"b":2}'])
+
+    gateway.services.answers |= {"WatchClusters": endless, "ExportAuditEntries": export}
+    short = gateway.login("admin", seconds=1 - CLOCK_SKEW_SECONDS)
+    exporting = asyncio.create_task(gateway.client.get("/api/v1/audit/export", headers=short))
+    async with gateway.client.stream("GET", "/api/v1/clusters:watch", headers=short) as response:
+        await until(lambda: gateway.services.open_streams == 2)
+        reading = asyncio.create_task(response.aread())
+        async with asyncio.timeout(20):
+            while not reading.done():
+                await gateway.services.streams.look()
+                await asyncio.sleep(0.05)
+        assert b'"reason":"TOKEN_EXPIRED"' in await reading
+    go_on.set()
+    assert (await exporting).text == '{"a":1}\n{"b":2}\n'
+
+
+async def test_streams_go_on_while_nobody_knows_what_was_revoked(gateway, monkeypatch):
+    async def away(_):
+        raise Unavailable("redis")
+
+    gateway.services.answers["WatchClusters"] = endless
+    login = gateway.login("admin", session="s1")
+    async with gateway.client.stream("GET", "/api/v1/clusters:watch", headers=login) as response:
+        await until(lambda: gateway.services.open_streams == 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(gateway.services.streams._verifier, "_is_revoked", away)
+            await gateway.services.streams.look()
+        gateway.harness.authority.revoked.add("s1")
+        await gateway.services.streams.look()
+        told = await response.aread()
+        assert b'"reason":"TOKEN_REVOKED"' in told
+        assert b"UNAVAILABLE" not in told

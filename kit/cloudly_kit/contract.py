@@ -61,6 +61,11 @@ class Method:
         return bool(self.descriptor.server_streaming)
 
     @property
+    def endless(self) -> bool:
+        """Whether answers come until somebody ends it, as those of a watch; those of an export come to an end."""
+        return self.server_streaming and self.name.startswith("Watch")
+
+    @property
     def client_streaming(self) -> bool:
         """Whether requests come as a stream."""
         return bool(self.descriptor.client_streaming)

@@ -3,6 +3,7 @@ translates errors, and counts and logs the call. Servicers only parse, call the 
 """
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -41,6 +42,7 @@ from cloudly_kit.identity import (
     current_call,
     set_caller,
 )
+from cloudly_kit.open_streams import OpenStreams
 
 log = structlog.get_logger()
 
@@ -83,6 +85,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the contract; health and reflection pass through."""
 
     def __init__(self, verifier: TokenVerifier, journal: Journal | None = None) -> None:
+        self.streams = OpenStreams(verifier)
+        """To be run beside the server."""
         self._verifier = verifier
         self._journal = journal
         self._methods = contract.methods()
@@ -155,9 +159,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     # A stream lasts: its entry tells that it was opened, and does not wait for its end.
                     await audited.begin(call)
                     await audited.done(None)
-                with metrics.OPEN_STREAMS.labels(method.path).track_inprogress():
-                    async for answer in handler(request, context):
-                        yield answer
+                async with contextlib.aclosing(handler(request, context)) as answers:
+                    with (
+                        metrics.OPEN_STREAMS.labels(method.path).track_inprogress(),
+                        self.streams.opened(call.actor, until_expiry=method.endless) as stream,
+                    ):
+                        while (answer := await stream.next(answers)) is not None:
+                            yield answer
             except Exception as raised:  # noqa: BLE001 - the one translator of errors
                 error = translate(raised, method.path)
                 if audited is not None and audited.entry.result != audit_pb2.AUDIT_RESULT_DONE:

@@ -193,7 +193,9 @@ class Runtime:
                 log.warning("service.drain_failed", exc_info=error)
 
     def _server(self) -> tuple[grpc.aio.Server, Any]:
-        server = grpc.aio.server(interceptors=[CallInterceptor(self.verifier, self.journal)], options=SERVER_OPTIONS)
+        interceptor = CallInterceptor(self.verifier, self.journal)
+        self.background("open-streams", interceptor.streams.run)
+        server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
         names = set()
         for add_to_server, servicer in self._servicers:
             add_to_server(servicer, server)

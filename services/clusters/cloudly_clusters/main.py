@@ -81,7 +81,7 @@ async def serve(settings: Settings) -> None:
         runtime.serve(node_pb2_grpc.add_NodeServiceServicer_to_server, NodeServicer(observations))
         runtime.serve(
             coreflow_pb2_grpc.add_CoreflowServiceServicer_to_server,
-            CoreflowServicer(streams, runtime.verifier, settings.lease_seconds),
+            CoreflowServicer(streams, settings.lease_seconds),
         )
         view = SettingsView(NAME, runtime.channel("auth"), runtime.hints)
         providers = Providers(view, ProviderUrls(settings.hetzner_url, settings.cloudflare_url))

@@ -94,6 +94,20 @@ describe("watching", () => {
     expect(server.cursors).toEqual(["", "", ""]);
   });
 
+  it("opens the stream anew when the login behind it ends, and goes on behind the last cursor", async () => {
+    const ended = 'event: error\ndata: {"status":401,"reason":"TOKEN_EXPIRED"}\n\n';
+    const { states, log, server } = await run([stream(say("snapshot", "1", "a") + say("bookmark", "1") + ended)], ({ cursors }) => cursors.length === 2);
+    expect(server.cursors).toEqual(["", "1"]);
+    expect(log).toEqual(["restarted", "snapshot a", "bookmark 1"]);
+    expect(states).not.toContain("refused");
+  });
+
+  it("gives up when the login that has ended cannot be renewed", async () => {
+    const ended = 'event: error\ndata: {"status":401,"reason":"TOKEN_REVOKED"}\n\n';
+    const { states } = await run([stream(say("bookmark", "1") + ended), problem(401)], ({ cursors }) => cursors.length === 2);
+    expect(states).toEqual(["connecting", "live", "connecting", "refused"]);
+  });
+
   it("gives up, and says why, when it may not watch", async () => {
     const { states, errors } = await run([problem(403)], ({ cursors }) => cursors.length === 1);
     expect(states).toEqual(["connecting", "refused"]);

