@@ -42,6 +42,12 @@ class Repository:
         self._http.put(path, content=body, headers=headers).raise_for_status()
         return described
 
+    def pull(self, reference: str) -> dict[str, Any]:
+        """A manifest, as a client gets it."""
+        answer = self._http.get(f"/v2/{self.name}/manifests/{reference}", headers={"Accept": f"{MANIFEST}, {INDEX}"})
+        manifest: dict[str, Any] = answer.raise_for_status().json()
+        return manifest
+
     def image(self, text: str, tag: str = "", architecture: str = "amd64") -> dict[str, Any]:
         """Push an image of two layers with a history, for a platform; its descriptor."""
         base = self.blob(_layer("base", b"base" * 300_000), LAYER)

@@ -1,11 +1,14 @@
 """The page of external registries in a real browser; the registry that is external to it is the suite's own."""
 
 import re
+import uuid
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browser import HEARD_WITHIN_MS, dialog, heading, serious
+from tests.e2e.pushing import Repository
+from tests.loop import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -53,6 +56,47 @@ def test_a_registry_is_added_checked_corrected_and_deleted(visit, suite, api):
     dialog(page, "Delete registry harbour-master?").get_by_role("button", name="Delete registry").click()
     expect(row).to_have_count(0)
     assert api.get("/api/v1/external-registries").get("externalRegistries", []) == []
+
+
+def test_a_registry_is_pulled_through_and_its_cache_cleared(visit, suite, api):
+    name, prefix = f"deep/r{uuid.uuid4().hex[:8]}", f"c{uuid.uuid4().hex[:8]}"
+    Repository(suite, name).image("one", "v1")
+    login = {"username": suite.admin_username, "password": suite.admin_password}
+    api.post("/api/v1/external-registries", {"name": "mirror", "url": suite.url, **login})
+    page = visit.logged_in(suite, "/external-registries")
+    row = page.get_by_role("row", name=re.compile("mirror"))
+    expect(row).to_contain_text("none")
+
+    def chosen(action: str) -> None:
+        page.get_by_role("button", name="Actions on mirror").click()
+        page.get_by_role("menuitem", name=action).click()
+
+    chosen("Edit")
+    editing = dialog(page, "Edit mirror")
+    editing.get_by_label("Cache prefix").fill("workloads")
+    editing.get_by_role("button", name="Save").click()
+    expect(editing.get_by_role("textbox", name="Cache prefix")).to_have_attribute("aria-invalid", "true")
+    editing.get_by_label("Cache prefix").fill(prefix)
+    editing.get_by_label("Keep what nobody pulls for").fill("3")
+    assert serious(page) == []
+    editing.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text(f"{prefix}/")
+    expect(row).to_contain_text("0 images")
+    row.get_by_role("button", name="Show details").click()
+    command = page.get_by_text(f"docker pull localhost:{suite.port}/{prefix}/<repository>:<tag>")
+    expect(command).to_be_visible()
+
+    copy = Repository(suite, f"{prefix}/{name}")
+    wait_until("a pull by the new prefix", lambda: copy.pull("v1")["layers"])
+    expect(row).to_contain_text("1 image", timeout=HEARD_WITHIN_MS)
+    expect(page.get_by_role("link", name=f"{prefix}/{name}")).to_be_visible()
+    assert serious(page) == []
+    chosen("Clear cache")
+    dialog(page, "Clear the cache of mirror?").get_by_role("button", name="Clear cache").click()
+    expect(row).to_contain_text("0 images", timeout=HEARD_WITHIN_MS)
+    (kept,) = api.get("/api/v1/external-registries")["externalRegistries"]
+    assert (kept["cachePrefix"], kept["cacheDays"]) == (prefix, 3)
+    api.delete(f"/api/v1/external-registries/{kept['id']}")
 
 
 def test_who_may_only_look_is_offered_nothing_else(visit, browser, suite, api):

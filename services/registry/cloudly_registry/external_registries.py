@@ -1,11 +1,12 @@
 """External registries: records with sealed passwords, and whether they work."""
 
+import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
 from cloudly_kit.crypto import Envelope
-from cloudly_kit.errors import InvalidArgument
+from cloudly_kit.errors import InvalidArgument, NotFound
 from cloudly_kit.hints import Hints
 from cloudly_kit.store import RequestKey, Session
 from cloudly_kit.store.documents import now
@@ -22,7 +23,9 @@ HINT = "registry.external_registry"
 _PREFIX = "external_registry.cache_prefix"
 _RESERVED = ("images", "workloads")
 """First parts of the repositories that are made here."""
+_NOTED_SECONDS = 60.0
 UNKNOWN = "EXTERNAL_REGISTRY_STATUS_UNKNOWN"
+_UNREACHABLE = "EXTERNAL_REGISTRY_STATUS_UNREACHABLE"
 _NPM = "EXTERNAL_REGISTRY_TYPE_NPM"
 Change = Callable[[ExternalRegistryDocument], ExternalRegistryDocument]
 
@@ -43,6 +46,7 @@ class ExternalRegistries:
         self._envelope = envelope
         self._upstream = upstream
         self._hints = hints
+        self._noted: dict[str, tuple[bool, float]] = {}
 
     async def create(
         self, wished: ExternalRegistryDocument, password: str, request: RequestKey | None
@@ -126,6 +130,25 @@ class ExternalRegistries:
 
         log.info("external_registry.checked", id=id, server=found.server, status=status)
         return await self._store.change(id, note)
+
+    async def pulled(self, id: str, login: Login, error: str = "") -> None:
+        """Write down whether a pull through it got an answer, where that is news; the message says why it got none."""
+        failed = bool(error)
+        noted, when = self._noted.get(id, (not failed, 0.0))
+        if noted == failed and time.monotonic() - when < _NOTED_SECONDS:
+            return
+
+        def note(present: ExternalRegistryDocument) -> ExternalRegistryDocument | None:
+            if present.url != login.url or (present.status == _UNREACHABLE) == failed:
+                return None
+            status = _UNREACHABLE if failed else "EXTERNAL_REGISTRY_STATUS_WORKING"
+            return present.model_copy(update={"status": status, "last_error": error[:500], "check_time": now()})
+
+        try:
+            await self._store.change(id, note)
+        except NotFound:
+            log.info("external_registry.deleted_meanwhile", id=id)
+        self._noted[id] = (failed, time.monotonic())
 
     async def pull_logins(self, servers: Sequence[str]) -> list[tuple[str, Login]]:
         """The logins for those of these servers that we have one for."""

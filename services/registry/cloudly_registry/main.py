@@ -102,7 +102,7 @@ async def serve(settings: Settings) -> None:
             uploads=uploads,
             manifests=manifests,
             sources=sources,
-            copies=Copies(store, images, manifests, upstream),
+            copies=Copies(store, images, manifests, upstream, external),
             fetches=Fetches(images, uploads, upstream),
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),

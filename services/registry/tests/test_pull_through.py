@@ -124,6 +124,13 @@ async def image_of(registry: Registry, repository: str) -> image_pb2.Image:
         return image
 
 
+async def registry_of(registry: Registry, prefix: str) -> pb.ExternalRegistry:
+    async with external(registry) as rpc:
+        asked = pb.ListExternalRegistriesRequest(filter=f'name = "{prefix}"')
+        record: pb.ExternalRegistry = (await rpc.ListExternalRegistries(asked)).external_registries[0]
+        return record
+
+
 async def test_an_image_is_fetched_once_and_served_from_here_then(
     client: Client, upstream: Registry, front: Front, prefix: str, name: str
 ) -> None:
@@ -213,9 +220,14 @@ async def test_what_is_here_is_served_when_the_upstream_is_away_and_says_so(
     missing = await client.call("GET", f"{here}/blobs/{digest_of(image.layers[0])}")
     assert (missing.status, missing.code) == (503, "UNAVAILABLE")
     assert (await client.call("GET", f"{here}/manifests/other")).code == "UNAVAILABLE"
+    record = await registry_of(registry, prefix)
+    assert record.status == pb.EXTERNAL_REGISTRY_STATUS_UNREACHABLE
+    assert "502" in record.last_error
     front.fault = None
     assert (await client.call("GET", f"{here}/blobs/{digest_of(image.layers[0])}")).body == image.layers[0]
     assert "Warning" not in (await client.call("GET", f"{here}/manifests/v1")).headers
+    record = await registry_of(registry, prefix)
+    assert (record.status, record.last_error) == (pb.EXTERNAL_REGISTRY_STATUS_WORKING, "")
 
 
 async def test_an_upstream_that_wants_to_be_left_alone_is(client: Client, front: Front, prefix: str, name: str) -> None:

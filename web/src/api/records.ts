@@ -74,7 +74,7 @@ export type ImageSettings = Required<Pick<Image, "description" | "public" | "quo
 export type RegistryUsage = Schemas["GetRegistryUsageResponse"];
 export type ExternalRegistry = With<Schemas["ExternalRegistry"], "id">;
 /** What a person can set of one; the password is written and never read. */
-export type ExternalRegistryWish = Required<Pick<ExternalRegistry, "name" | "url" | "description" | "type" | "username" | "isDefault">> & { password: string };
+export type ExternalRegistryWish = Required<Pick<ExternalRegistry, "name" | "url" | "description" | "type" | "username" | "isDefault" | "cachePrefix" | "cacheTtlSeconds" | "cacheDays">> & { password: string };
 
 export type Webhook = With<Schemas["Webhook"], "id">;
 export type WebhookEvent = Schemas["WebhookEvent"];

@@ -11,6 +11,7 @@ from cloudly_kit.store import now
 from prometheus_client import Counter
 
 from cloudly_registry.errors import ManifestUnknown
+from cloudly_registry.external_registries import ExternalRegistries
 from cloudly_registry.images import Images
 from cloudly_registry.manifest_format import ACCEPTED, MAX_MANIFEST_BYTES
 from cloudly_registry.manifests import Manifests, Stored
@@ -33,11 +34,19 @@ ASKED = Counter("cloudly_registry_copies_total", "Manifests asked of the pull-th
 class Copies:
     """Manifests of all sources."""
 
-    def __init__(self, store: RegistryStore, images: Images, manifests: Manifests, upstream: Upstream) -> None:
+    def __init__(
+        self,
+        store: RegistryStore,
+        images: Images,
+        manifests: Manifests,
+        upstream: Upstream,
+        registries: ExternalRegistries,
+    ) -> None:
         self._store = store
         self._images = images
         self._manifests = manifests
         self._upstream = upstream
+        self._registries = registries
         self._flights = Flights()
         self._checked: dict[tuple[str, str], float] = {}
         self._limited: dict[str, float] = {}
@@ -92,9 +101,12 @@ class Copies:
                 tag = "" if is_digest(reference) else reference
                 local = await self._manifests.keep_copy(image_id, digest, media_type, body, tag, COPIER)
                 log.info("registry.copied", repository=name, reference=reference, digest=digest, source=source.server)
-        except UpstreamLimited as error:
-            self._limited[source.server] = time.monotonic() + error.seconds
+        except (UpstreamLimited, UpstreamUnreachable) as error:
+            if isinstance(error, UpstreamLimited):
+                self._limited[source.server] = time.monotonic() + error.seconds
+            await self._registries.pulled(source.registry_id, source.login, str(error))
             raise
+        await self._registries.pulled(source.registry_id, source.login)
         if len(self._checked) >= _REMEMBERED:
             self._checked.clear()
         self._checked[name, reference] = time.monotonic()

@@ -1,5 +1,5 @@
 // Makes or edits an external registry. Knows no backend; gets a callback.
-import { css, html, LitElement, type TemplateResult } from "lit";
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { newKey } from "../../api/client";
@@ -11,9 +11,9 @@ import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import { shared } from "../../styles/shared";
-import { formOf, TYPES, type RegistryForm } from "./registry-form";
+import { cacheable, formOf, TYPES, type RegistryForm } from "./registry-form";
 
-const FIELDS = ["name", "url", "username", "password", "description"];
+const FIELDS = ["name", "url", "username", "password", "description", "cachePrefix", "cacheTtlSeconds", "cacheDays"];
 
 @customElement("cl-external-registry-dialog")
 export class ExternalRegistryDialog extends LitElement {
@@ -74,6 +74,23 @@ export class ExternalRegistryDialog extends LitElement {
           ></cl-field>
         </div>
         <cl-field label="Description" .value=${form.description} violation=${wrong("description")} @changed=${(event: CustomEvent<string>) => this.set({ description: event.detail })}></cl-field>
+        ${cacheable(form)
+          ? html`<cl-field
+                label="Cache prefix"
+                mono
+                placeholder="ghcr"
+                hint=${`Pulls of ${location.host}/${form.cachePrefix.trim() === "" ? "<prefix>" : form.cachePrefix.trim()}/… are fetched from there once and kept, for whoever may pull here. Empty: no cache.`}
+                .value=${form.cachePrefix}
+                violation=${wrong("cachePrefix")}
+                @changed=${(event: CustomEvent<string>) => this.set({ cachePrefix: event.detail })}
+              ></cl-field>
+              ${form.cachePrefix.trim() === ""
+                ? nothing
+                : html`<div class="pair">
+                    <cl-field label="Trust a tag for" type="number" min="0" unit="seconds" placeholder="300" hint="Then it is compared with the one there." .value=${form.cacheTtl} violation=${wrong("cacheTtlSeconds")} @changed=${(event: CustomEvent<string>) => this.set({ cacheTtl: event.detail })}></cl-field>
+                    <cl-field label="Keep what nobody pulls for" type="number" min="0" unit="days" placeholder="14" hint="Counts for repositories cached from then on." .value=${form.cacheDays} violation=${wrong("cacheDays")} @changed=${(event: CustomEvent<string>) => this.set({ cacheDays: event.detail })}></cl-field>
+                  </div>`}`
+          : nothing}
         <cl-checks
           label="Several for one server"
           .choices=${[{ value: "default", label: "Use this one", hint: "It takes the place of another that is used for the same server." }]}

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
-import type { ExternalRegistry } from "../../api/records";
-import { changesOf, formOf, standingOf, wishOf } from "./registry-form";
+import type { ExternalRegistry, Image } from "../../api/records";
+import { changesOf, copiedFrom, formOf, pullThrough, standingOf, wishOf } from "./registry-form";
 
 const registry: ExternalRegistry = { id: "r", name: "ghcr", url: "https://ghcr.io", username: "ada", hasPassword: true };
 
@@ -23,4 +23,22 @@ it("takes the password away with the user name", () => {
 it("says how a registry stands", () => {
   expect(standingOf(registry).label).toBe("Not checked");
   expect(standingOf({ ...registry, status: "EXTERNAL_REGISTRY_STATUS_DENIED" })).toEqual({ tone: "bad", label: "Login refused" });
+});
+
+it("caches by a prefix, with the server's own times where none are given", () => {
+  const form = { ...formOf(registry), cachePrefix: " ghcr ", cacheDays: "30" };
+  expect(changesOf(registry, form)).toEqual({ cachePrefix: "ghcr", cacheDays: 30 });
+  expect(wishOf({ ...form, type: "EXTERNAL_REGISTRY_TYPE_NPM" }).cachePrefix).toBe("");
+});
+
+it("knows the copies by the prefix", () => {
+  const image = (repository: string, sizeBytes: string, pushTime: string): Image => ({ id: repository, name: repository, repository, sizeBytes, versions: [{ tag: "v1", pushTime }] });
+  const images = [image("hub/library/nginx", "1024", "2026-01-02T00:00:00Z"), image("hub/library/redis", "512", "2026-01-03T00:00:00Z"), image("hubble/app", "1", "2026-01-09T00:00:00Z")];
+  expect(copiedFrom(registry, images)).toBeUndefined();
+  expect(copiedFrom({ cachePrefix: "hub" }, images)).toEqual({ images: images.slice(0, 2), sizeBytes: 1536, lastUse: "2026-01-03T00:00:00Z" });
+});
+
+it("says how to pull through it", () => {
+  expect(pullThrough({ cachePrefix: "hub", server: "docker.io" }, "r.example.com")).toBe("docker pull r.example.com/hub/library/nginx:latest");
+  expect(pullThrough({ cachePrefix: "ghcr", server: "ghcr.io" }, "r.example.com")).toBe("docker pull r.example.com/ghcr/<repository>:<tag>");
 });
