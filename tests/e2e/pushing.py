@@ -1,5 +1,6 @@
 """Pushes made by hand, for what no builder at hand makes: many platforms, histories, attestations, signatures."""
 
+import base64
 import hashlib
 import io
 import json
@@ -7,11 +8,26 @@ import tarfile
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+class SigningKey:
+    """A key as `cosign generate-key-pair` makes one."""
+
+    def __init__(self) -> None:
+        self._private = ec.generate_private_key(ec.SECP256R1())
+        spki = serialization.PublicFormat.SubjectPublicKeyInfo
+        self.public = self._private.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
+
+    def sign(self, payload: bytes) -> str:
+        """The signature of a payload, in base64."""
+        return base64.b64encode(self._private.sign(payload, ec.ECDSA(hashes.SHA256()))).decode()
 
 
 class Repository:
@@ -96,6 +112,20 @@ class Repository:
         content = {"mediaType": MANIFEST, "artifactType": "application/vnd.cncf.notary.signature", "config": empty}
         about = {name: subject[name] for name in ("mediaType", "digest", "size")}
         return self.manifest({**content, "layers": [empty], "subject": about})
+
+    def cosign(self, subject: dict[str, Any], *keys: SigningKey) -> None:
+        """Push what `cosign sign` pushes: signatures of a digest, under its tag."""
+        critical = {
+            "identity": {"docker-reference": self.name},
+            "image": {"docker-manifest-digest": subject["digest"]},
+            "type": "cosign container image signature",
+        }
+        payload = json.dumps({"critical": critical, "optional": None}).encode()
+        simple_signing = "application/vnd.dev.cosign.simplesigning.v1+json"
+        signature = "dev.cosignproject.cosign/signature"
+        layers = [self.blob(payload, simple_signing, annotations={signature: key.sign(payload)}) for key in keys]
+        manifest = {"mediaType": MANIFEST, "config": self.blob(b"{}", CONFIG), "layers": layers}
+        self.manifest(manifest, f"{subject['digest'].replace(':', '-')}.sig")
 
 
 def descriptor(content: bytes, media_type: str, **more: Any) -> dict[str, Any]:

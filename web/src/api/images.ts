@@ -1,7 +1,7 @@
 // Images of the registry, their versions, and what was deleted of them.
 import type { Client } from "./client";
 import { listAll } from "./list";
-import type { DeletedVersion, Image, ImageSettings, ListedVersion, RetentionPreview, RetentionRule, VersionDetails } from "./records";
+import type { DeletedVersion, Image, ImageSettings, ListedVersion, RetentionPreview, RetentionRule, SignatureVerdict, VersionDetails } from "./records";
 
 export const createImage = (client: Client, name: string, description: string, idempotencyKey: string): Promise<Image> =>
   client.call("/api/v1/images", { method: "POST", body: { name, description }, idempotencyKey });
@@ -36,6 +36,10 @@ export const untagImage = (client: Client, id: string, tag: string, digest: stri
 /** What rules of retention would let go now; nothing is changed. */
 export const previewRetention = (client: Client, id: string, retention: readonly RetentionRule[]): Promise<RetentionPreview> =>
   client.call(`/api/v1/images/${id}/retention/preview`, { method: "POST", body: { retention } });
+
+/** Whether one of the keys (PEM) has signed a version. */
+export const verifySignatures = (client: Client, id: string, reference: string, publicKeys: readonly string[], signal?: AbortSignal): Promise<SignatureVerdict> =>
+  client.call(`/api/v1/images/${id}/verify`, { method: "POST", body: { reference, publicKeys }, ...(signal ? { signal } : {}) });
 
 /** What was deleted of an image and can be brought back; deleted images where the id is empty. */
 export const listDeleted = (client: Client, imageId: string, signal?: AbortSignal): Promise<DeletedVersion[]> =>

@@ -47,6 +47,7 @@ export type Resources = Schemas["Resources"];
 export type HealthCheck = Schemas["HealthCheck"];
 export type UpdateStrategy = Schemas["UpdateStrategy"];
 export type PublishedPort = Schemas["PublishedPort"];
+export type SignaturePolicy = Schemas["SignaturePolicy"];
 
 type Settings = "name" | "labels" | "description" | "image" | "tag" | "deployOnPush" | "replicas" | "mode" | "category" | "webPort" | "domains" | "environment" | "command" | "arguments" | "publishedPorts";
 
@@ -55,6 +56,7 @@ export type WorkloadWish = Required<Pick<Workload, Settings | "clusterId">> & {
   resources: Resources | null;
   healthCheck: HealthCheck | null;
   updateStrategy: UpdateStrategy | null;
+  signaturePolicy: SignaturePolicy | null;
 };
 
 export type Deployment = With<Schemas["Deployment"], "id" | "name" | "clusterId" | "workloadId">;
@@ -71,6 +73,7 @@ export type RetentionRule = Schemas["RetentionRule"];
 export type RetentionPreview = Schemas["PreviewRetentionResponse"];
 /** What a person can set of an image. */
 export type ImageSettings = Required<Pick<Image, "description" | "public" | "quotaBytes" | "immutableTags" | "retention">>;
+export type SignatureVerdict = Schemas["VerifySignaturesResponse"];
 export type RegistryUsage = Schemas["GetRegistryUsageResponse"];
 export type ExternalRegistry = With<Schemas["ExternalRegistry"], "id">;
 /** What a person can set of one; the password is written and never read. */

@@ -50,7 +50,7 @@ export function readyCondition(workload: Workload): Condition | undefined {
 
 /** Reasons that mean "on its way" or "your turn", not "broken". */
 const ON_ITS_WAY = new Set(["APPLYING", "ROLLING_OUT", "STARTING"]);
-const YOUR_TURN = new Set(["IMAGE_AWAITED", "AGENT_AWAITED"]);
+const YOUR_TURN = new Set(["IMAGE_AWAITED", "AGENT_AWAITED", "SIGNATURE_AWAITED"]);
 
 export function workloadStanding(workload: Workload): Standing {
   const status = workload.status;

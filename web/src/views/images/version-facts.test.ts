@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import type { ImageManifest } from "../../api/records";
-import { aboutVersion, commandOf, kindOf, nameOf, pullLine, runnable, stepsOf } from "./version-facts";
+import { aboutVersion, commandOf, demandsOn, kindOf, nameOf, pullLine, runnable, stepsOf } from "./version-facts";
 
 const A = `sha256:${"a".repeat(64)}`;
 const B = `sha256:${"b".repeat(64)}`;
@@ -54,4 +54,10 @@ it("keeps attestations apart from what runs, and says what they are about", () =
     ["Signature", "tagged sha256-x.sig", ""],
     ["SBOM", "https://spdx.dev/Document", "linux/amd64"],
   ]);
+});
+
+it("knows whose keys have to have signed", () => {
+  expect(demandsOn(undefined)).toEqual([]);
+  expect(demandsOn({ name: "web", signaturePolicy: { publicKeys: ["key"] } })).toEqual([]);
+  expect(demandsOn({ name: "web", signaturePolicy: { required: true, publicKeys: ["key"] } })).toEqual([{ whose: "the workload web", publicKeys: ["key"] }]);
 });

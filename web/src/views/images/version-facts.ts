@@ -1,5 +1,5 @@
 // What a version is and is made of, as a page shows it. Pure.
-import type { ImageManifest, ImageReferrer, ListedVersion } from "../../api/records";
+import type { ImageManifest, ImageReferrer, ListedVersion, Workload } from "../../api/records";
 import { shortDigest } from "../../text/format";
 
 /** A line of the build: a layer with its share of the largest, or a step that made none. */
@@ -11,6 +11,13 @@ export interface Step {
   /** Of the largest layer, from 0 to 1. */
   share: number;
   createTime?: string | undefined;
+}
+
+/** Keys of which one has to have signed. */
+export interface Demand {
+  /** Whose demand it is: "the workload web". */
+  whose: string;
+  publicKeys: readonly string[];
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -112,4 +119,10 @@ export function aboutVersion(referrers: readonly ImageReferrer[], manifests: rea
 /** The lines that pull a version: by its newest tag, and by its digest, which never changes. */
 export function pullLine(target: string, reference: string): string {
   return `docker pull ${target}${reference.includes(":") ? "@" : ":"}${reference}`;
+}
+
+/** The signatures that a rollout of this image to its workload has to have. */
+export function demandsOn(workload: Pick<Workload, "name" | "signaturePolicy"> | undefined): Demand[] {
+  const policy = workload?.signaturePolicy;
+  return policy?.required ? [{ whose: `the workload ${workload?.name ?? ""}`, publicKeys: policy.publicKeys ?? [] }] : [];
 }

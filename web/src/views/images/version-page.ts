@@ -25,7 +25,8 @@ import type { TagDialog } from "./tag-dialog";
 import "./tag-dialog";
 import "./version-config";
 import { askToDelete } from "./version-delete";
-import { aboutVersion, kindOf, nameOf, partName, pullLine, runnable, stepsOf } from "./version-facts";
+import { aboutVersion, demandsOn, kindOf, nameOf, partName, pullLine, runnable, stepsOf } from "./version-facts";
+import "./version-signature";
 import "./version-steps";
 
 @customElement("cl-version-page")
@@ -142,7 +143,7 @@ export class VersionPage extends LitElement {
             ${part?.config ? html`<section class="panel" aria-labelledby="config"><header><h2 id="config">Configuration</h2></header><div class="body"><cl-version-config .config=${part.config}></cl-version-config></div></section>` : nothing}
             ${this.renderAbout(details)}
           </div>
-          <div class="stack">${this.renderPull(image, version)}${this.renderUse(version)}${this.renderFacts(details)}</div>
+          <div class="stack">${this.renderPull(image, version)}${this.renderSignature(image, version, parts)}${this.renderUse(version)}${this.renderFacts(details)}</div>
         </div>
       </cl-page>
       <cl-confirm></cl-confirm>
@@ -177,6 +178,12 @@ export class VersionPage extends LitElement {
         </li>`)}
       </ul>
     </section>`;
+  }
+
+  private renderSignature(image: Image, { digest }: ListedVersion, parts: readonly ImageManifest[]): TemplateResult | typeof nothing {
+    // Of what does not run, such as a signature itself, nobody demands one.
+    if (parts.length === 0) return nothing;
+    return html`<cl-version-signature .imageId=${image.id} .digest=${digest} .etag=${image.etag ?? ""} .demands=${demandsOn(workloads.get(image.workloadId ?? ""))}></cl-version-signature>`;
   }
 
   private renderPull({ target = "" }: Image, { digest, tags }: ListedVersion): TemplateResult {

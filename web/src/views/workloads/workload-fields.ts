@@ -8,6 +8,7 @@ import "../../elements/form-field";
 import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
 import { shared } from "../../styles/shared";
+import { keyViolation } from "../../text/pem";
 import type { WorkloadForm } from "./workload-form";
 
 /** The keys of the form whose values are plain text. */
@@ -35,6 +36,10 @@ const ORDERS: readonly Choice[] = [
 const ON_PUSH: readonly Choice[] = [
   { value: "yes", label: "Yes, roll each push out" },
   { value: "no", label: "No, keep what runs" },
+];
+const SIGNED: readonly Choice[] = [
+  { value: "no", label: "Not demanded" },
+  { value: "yes", label: "Roll out only what is signed" },
 ];
 const PAIR: readonly RowColumn[] = [
   { key: "name", label: "Name", mono: true, width: "2fr" },
@@ -146,6 +151,12 @@ export class WorkloadFields extends LitElement {
         ${this.form.source === "elsewhere"
           ? this.field("image", "Image", { mono: true, required: true, placeholder: "docker.io/library/nginx:1.29", hint: "With its tag or digest." })
           : html`${this.field("tag", "Tag to follow", { mono: true, placeholder: "any", hint: "Empty: whichever tag was pushed last." })} ${this.field("deployOnPush", "Deploy on push", { type: "select", choices: ON_PUSH })}`}
+        ${this.field("signed", "Signatures", { type: "select", choices: SIGNED, hint: "What runs already goes on.", violation: this.violation("signaturePolicy.required") })}
+        ${this.form.signed === "yes" || this.form.publicKeys !== ""
+          ? html`<div class="wide">
+              ${this.field("publicKeys", "Keys that are trusted", { type: "textarea", mono: true, rows: 5, required: this.form.signed === "yes", placeholder: "-----BEGIN PUBLIC KEY-----", hint: "PEM, as cosign.pub holds one (ECDSA, Ed25519 or RSA); several below each other. One of them has to have signed.", violation: keyViolation(this.violations, "signaturePolicy.publicKeys") })}
+            </div>`
+          : nothing}
       </div>
     </fieldset>`;
   }

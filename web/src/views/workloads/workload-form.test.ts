@@ -65,3 +65,12 @@ it("makes the lines that push an image to a workload", () => {
     "docker push cloud.example.org:8443/workloads/shop-abc:latest",
   ]);
 });
+
+it("demands signatures by the keys that were pasted, and keeps keys that are not demanded for now", () => {
+  const keys = ["-----BEGIN PUBLIC KEY-----\nA\n-----END PUBLIC KEY-----", "-----BEGIN PUBLIC KEY-----\nB\n-----END PUBLIC KEY-----"];
+  expect(wishOf(EMPTY).signaturePolicy).toBeNull();
+  expect(wishOf({ ...EMPTY, signed: "yes", publicKeys: keys.join("\n\n") }).signaturePolicy).toEqual({ required: true, publicKeys: keys });
+  const workload: Workload = { id: "w", name: "web", clusterId: "c", signaturePolicy: { publicKeys: keys } };
+  expect(formOf(workload).signed).toBe("no");
+  expect(wishOf(formOf(workload)).signaturePolicy).toEqual({ required: false, publicKeys: keys });
+});

@@ -1,6 +1,7 @@
 // The form of a workload as text, and what it makes of a wish. Pure, so that it can be tested without a page.
-import type { HealthCheck, PublishedPort, Resources, UpdateStrategy, Workload, WorkloadDomain, WorkloadWish } from "../../api/records";
+import type { HealthCheck, PublishedPort, Resources, SignaturePolicy, UpdateStrategy, Workload, WorkloadDomain, WorkloadWish } from "../../api/records";
 import type { Row } from "../../elements/row-editor";
+import { pemBlocks, pemText } from "../../text/pem";
 
 const MIB = 1024 * 1024;
 
@@ -14,6 +15,9 @@ export interface WorkloadForm {
   image: string;
   tag: string;
   deployOnPush: "yes" | "no";
+  signed: "yes" | "no";
+  /** PEM, one below the other. */
+  publicKeys: string;
   mode: string;
   replicas: string;
   /** One word a line. */
@@ -41,7 +45,7 @@ export interface WorkloadForm {
 
 export const EMPTY: WorkloadForm = {
   name: "", clusterId: "", description: "", category: "WORKLOAD_CATEGORY_WORKLOAD",
-  source: "pushed", image: "", tag: "", deployOnPush: "yes",
+  source: "pushed", image: "", tag: "", deployOnPush: "yes", signed: "no", publicKeys: "",
   mode: "WORKLOAD_MODE_REPLICATED", replicas: "1", command: "", arguments: "", environment: [], labels: [],
   webPort: "", domains: [], publishedPorts: [],
   cpuLimit: "", cpuReservation: "", memoryLimit: "", memoryReservation: "",
@@ -51,7 +55,7 @@ export const EMPTY: WorkloadForm = {
 
 /** The form that shows a workload. Zeros that mean "the default" are shown as empty. */
 export function formOf(workload: Workload): WorkloadForm {
-  const { resources, healthCheck, updateStrategy } = workload;
+  const { resources, healthCheck, updateStrategy, signaturePolicy } = workload;
   return {
     name: workload.name,
     clusterId: workload.clusterId,
@@ -61,6 +65,8 @@ export function formOf(workload: Workload): WorkloadForm {
     image: workload.image ?? "",
     tag: workload.tag ?? "",
     deployOnPush: workload.deployOnPush === false ? "no" : "yes",
+    signed: signaturePolicy?.required ? "yes" : "no",
+    publicKeys: pemText(signaturePolicy?.publicKeys ?? []),
     mode: specified(workload.mode, EMPTY.mode),
     replicas: String(workload.replicas ?? 1),
     command: (workload.command ?? []).join("\n"),
@@ -112,6 +118,7 @@ export function wishOf(form: WorkloadForm): WorkloadWish {
     resources: resourcesOf(form),
     healthCheck: healthCheckOf(form),
     updateStrategy: updateStrategyOf(form),
+    signaturePolicy: signaturePolicyOf(form),
   };
 }
 
@@ -159,6 +166,12 @@ function updateStrategyOf(form: WorkloadForm): UpdateStrategy | null {
     delaySeconds: whole(form.updateDelay),
     monitorSeconds: whole(form.updateMonitor),
   };
+}
+
+/** Keys are kept where signatures are not demanded for now. */
+function signaturePolicyOf(form: WorkloadForm): SignaturePolicy | null {
+  const publicKeys = pemBlocks(form.publicKeys);
+  return form.signed === "no" && publicKeys.length === 0 ? null : { required: form.signed === "yes", publicKeys };
 }
 
 /** JSON with sorted keys: equal things are equal texts. */

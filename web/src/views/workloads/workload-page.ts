@@ -19,12 +19,13 @@ import { toast, toastError } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
-import { client, clusters, deployments, workloads } from "../../state/world";
+import { client, clusters, deployments, images, workloads } from "../../state/world";
 import { columns } from "../../styles/columns";
 import { shared } from "../../styles/shared";
 import { tabs } from "../../styles/tabs";
 import { count, sentence, shortDigest } from "../../text/format";
 import { deploymentColumns, deploymentDetail } from "../deployments/deployment-columns";
+import "./held-push";
 import "./push-steps";
 import "./scale-control";
 import "./workload-settings";
@@ -36,7 +37,7 @@ export class WorkloadPage extends LitElement {
   @state() private scaling = false;
   @state() private nodeNames: ReadonlyMap<string, string> = new Map();
   @query("cl-confirm") private confirm!: ConfirmDialog;
-  protected readonly watching = new Watching(this, [clusters, workloads, deployments]);
+  protected readonly watching = new Watching(this, [clusters, workloads, deployments, images]);
   private nodesOf = "";
 
   static override styles = [
@@ -114,6 +115,7 @@ export class WorkloadPage extends LitElement {
         <a slot="actions" class="button primary" href="/workloads/${workload.id}/edit">${icon("edit")} Edit</a>
         <div class="stack">
           ${this.renderHero(workload)}
+          ${workload.heldImage ? html`<cl-held-push .workload=${workload} .imageId=${images.all().find(({ workloadId }) => workloadId === workload.id)?.id ?? ""}></cl-held-push>` : nothing}
           <div class="columns">
             <div class="panel">${this.renderTabs(workload)}</div>
             <section class="panel" aria-labelledby="facts">

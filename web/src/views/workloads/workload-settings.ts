@@ -37,13 +37,14 @@ export class WorkloadSettings extends LitElement {
 
 /** What is set, as words. Pure. */
 export function settingsOf(workload: Workload): [string, string | TemplateResult][] {
-  const { resources, healthCheck, updateStrategy } = workload;
+  const { resources, healthCheck, updateStrategy, signaturePolicy } = workload;
   const pushed = !workload.image;
   const rows: [string, string | TemplateResult | typeof nothing][] = [
     ["Mode", workload.mode === "WORKLOAD_MODE_GLOBAL" ? "one on every node" : `replicated, ${count(workload.replicas ?? 1, "replica")}`],
     ["Category", enumWord(workload.category, "WORKLOAD_CATEGORY")],
     ["Tag to follow", pushed ? (workload.tag ? code(workload.tag) : "any, the last pushed") : nothing],
     ["Deploy on push", pushed ? (workload.deployOnPush === false ? "no" : "yes") : nothing],
+    ["Signatures", signaturePolicy?.required ? `demanded, by one of ${count((signaturePolicy.publicKeys ?? []).length, "key")}` : nothing],
     ["Command", words(workload.command)],
     ["Arguments", words(workload.arguments)],
     ["Web port", workload.webPort ? String(workload.webPort) : nothing],
