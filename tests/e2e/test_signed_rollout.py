@@ -41,7 +41,10 @@ async def push_signature(
     assert (await client.push_manifest(repository, reference, body, OCI_MANIFEST)).status == 201
 
 
-async def test_a_signature_lets_the_rollout_go_on(scratch: Path, mongo_url: str, own_redis, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whose", ["workload", "cluster"])
+async def test_a_signature_lets_the_rollout_go_on(
+    whose: str, scratch: Path, mongo_url: str, own_redis, tmp_path: Path
+) -> None:
     key, public = tmp_path / "key.pem", tmp_path / "key.pub"
     await openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
     await openssl("pkey", "-in", key, "-pubout", "-out", public)
@@ -56,10 +59,14 @@ async def test_a_signature_lets_the_rollout_go_on(scratch: Path, mongo_url: str,
             workload_pb2_grpc.WorkloadServiceStub(channel),
             cluster_pb2_grpc.ClusterServiceStub(channel),
         )
-        cluster = await clusters.CreateCluster(
-            cluster_pb2.CreateClusterRequest(cluster=cluster_pb2.Cluster(name="east"))
-        )
-        policy = workload_pb2.SignaturePolicy(required=True, public_keys=[public.read_text()])
+        strict = {"required": True, "public_keys": [public.read_text()]}
+        east = cluster_pb2.Cluster(name="east")
+        policy = None
+        if whose == "cluster":
+            east.signature_policy.CopyFrom(cluster_pb2.ClusterSignaturePolicy(**strict))
+        else:
+            policy = workload_pb2.SignaturePolicy(**strict)
+        cluster = await clusters.CreateCluster(cluster_pb2.CreateClusterRequest(cluster=east))
         wish = workload_pb2.Workload(name="web", cluster_id=cluster.cluster.id, signature_policy=policy)
         made = (await workloads.CreateWorkload(workload_pb2.CreateWorkloadRequest(workload=wish))).workload
         repository = made.registry_target.partition("/")[2]

@@ -113,7 +113,11 @@ class Announcements:
             taken = Taken(Outcome.UNCHANGED if new == present else Outcome.DEPLOYED)
             return new
 
-        await self._workloads.set_image(workload_id, wished, f"announced {image.tag}", actor)
+        try:
+            await self._workloads.set_image(workload_id, wished, f"announced {image.tag}", actor)
+        except InvalidArgument as error:
+            # The cluster's signature policy.
+            return Taken(Outcome.SKIPPED, error.message)
         return taken
 
 

@@ -1,8 +1,8 @@
 """Clusters: making one with its machine identity, changing it, and what its agent's coming and going does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from cloudly.clusters.v1 import cluster_pb2
@@ -13,7 +13,9 @@ from cloudly_kit.hints import Hints
 from cloudly_kit.ids import new_etag, new_id
 from cloudly_kit.resources import timestamp, with_metadata
 from cloudly_kit.store import Page, PageRequest, RequestKey, Session
+from google.protobuf import json_format
 
+from cloudly_clusters.signature_policies import check_cluster_policy, cluster_policy
 from cloudly_clusters.store import ClusterDocument, ClustersStore
 
 log = structlog.get_logger()
@@ -48,13 +50,13 @@ class Clusters:
 
         Raises:
             AlreadyExists: the name is taken.
+            InvalidArgument: the signature policy cannot be kept.
         """
         mode = wish.setup_mode or cluster_pb2.SETUP_MODE_MANUAL
         document, repeated = await self._store.clusters.insert(
             ClusterDocument(
                 id=new_id(),
-                name=wish.name,
-                labels=dict(wish.labels),
+                **_wished(wish),
                 wish_etag=new_etag(),
                 setup_mode=cluster_pb2.SetupMode.Name(mode),
             ),
@@ -82,18 +84,21 @@ class Clusters:
         """A page of clusters."""
         return await self._store.clusters.page(["-"], request)
 
-    async def update(self, cluster_id: str, fields: Mapping[str, object], etag: str) -> ClusterDocument:
-        """Change name or labels.
+    async def update(
+        self, cluster_id: str, change: Callable[[cluster_pb2.Cluster], cluster_pb2.Cluster], etag: str
+    ) -> ClusterDocument:
+        """Change name, labels or signature policy by `change`, which gets the present cluster and answers the new one.
 
         Raises:
             NotFound: there is no such cluster.
             StaleEtag: somebody changed it since `etag`.
             AlreadyExists: the name is taken.
+            InvalidArgument: the signature policy cannot be kept.
         """
 
         def mutate(found: ClusterDocument) -> ClusterDocument | None:
             check_wish_etag("cluster", found, etag)
-            changed = found.model_copy(update=dict(fields))
+            changed = found.model_copy(update=_wished(change(to_message(found))))
             return None if changed == found else changed.model_copy(update={"wish_etag": new_etag()})
 
         return await self._store.clusters.change(cluster_id, mutate)
@@ -153,6 +158,12 @@ def check_wish_etag(kind: str, document: ClusterDocument, etag: str) -> None:
         raise StaleEtag(kind, document.id, document.wish_etag)
 
 
+def _wished(wish: cluster_pb2.Cluster) -> dict[str, Any]:
+    check_cluster_policy(wish.signature_policy)
+    policy = json_format.MessageToDict(wish.signature_policy, preserving_proto_field_name=True)
+    return {"name": wish.name, "labels": dict(wish.labels), "signature_policy": policy}
+
+
 def to_message(document: ClusterDocument) -> cluster_pb2.Cluster:
     """The cluster as clients see it."""
     message = cluster_pb2.Cluster(
@@ -168,6 +179,8 @@ def to_message(document: ClusterDocument) -> cluster_pb2.Cluster:
         node_count=document.node_count,
         workload_count=document.workload_count,
     )
+    if document.signature_policy:
+        message.signature_policy.CopyFrom(cluster_policy(document))
     return with_metadata(message, document, etag=document.wish_etag)
 
 

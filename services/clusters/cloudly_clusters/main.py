@@ -67,7 +67,7 @@ async def serve(settings: Settings) -> None:
         executions = Executions(runtime.database, runtime.redis, NAME, TASKS)
         await executions.ensure()
 
-        runtime.serve(cluster_pb2_grpc.add_ClusterServiceServicer_to_server, ClusterServicer(clusters, store))
+        runtime.serve(cluster_pb2_grpc.add_ClusterServiceServicer_to_server, ClusterServicer(clusters, pushes, store))
         runtime.serve(
             workload_pb2_grpc.add_WorkloadServiceServicer_to_server, WorkloadServicer(workloads, pushes, store)
         )

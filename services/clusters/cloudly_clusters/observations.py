@@ -60,7 +60,7 @@ def _held(document: WorkloadDocument) -> str:
     if held is None:
         return ""
     return (
-        f"{held.tag} ({held.digest}) is not rolled out: {held.reason}. Sign it with one of the workload's keys: "
+        f"{held.tag} ({held.digest}) is not rolled out: {held.reason}. Sign it with a key that is trusted: "
         f"cosign sign --key cosign.key {document.registry_target}@{held.digest}"
     )
 

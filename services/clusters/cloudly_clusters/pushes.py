@@ -2,21 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
 
 import structlog
 from cloudly.registry.v1 import push_pb2, referrer_pb2
 from cloudly_kit.crashpoint import crashpoint
-from cloudly_kit.errors import NotFound
 from cloudly_kit.hints import Hints
 from cloudly_kit.store import Session
 
 from cloudly_clusters import clusters
+from cloudly_clusters.signature_policies import Verifier, why_unsigned
 from cloudly_clusters.store import ClustersStore, HeldPush, WorkloadDocument
-from cloudly_clusters.wishes import policy_of
 from cloudly_clusters.workloads import Workloads
 
 log = structlog.get_logger()
@@ -45,18 +42,10 @@ class Taken:
     reason: str = ""
 
 
-class Signatures(Protocol):
-    """What pushes need of the registry."""
-
-    async def verify(self, image_id: str, digest: str, public_keys: Sequence[str]) -> str:
-        """Why none of the keys has signed a digest; empty where one has. Raises NotFound where the digest is gone."""
-        ...
-
-
 class Pushes:
-    """Rolls out pushes; those that a workload's signature policy does not let through wait for their signature."""
+    """Rolls out pushes; those that a signature policy does not let through wait for their signature."""
 
-    def __init__(self, store: ClustersStore, workloads: Workloads, hints: Hints, signatures: Signatures) -> None:
+    def __init__(self, store: ClustersStore, workloads: Workloads, hints: Hints, signatures: Verifier) -> None:
         self._store = store
         self._workloads = workloads
         self._hints = hints
@@ -109,13 +98,20 @@ class Pushes:
 
         return await self._store.database.transaction(work)
 
+    async def reconsider_all(self, cluster_id: str) -> None:
+        """Look again at all that the workloads of a cluster hold back."""
+        for workload in await self._store.workloads.find_all(scope=cluster_id):
+            if workload.held is not None:
+                await self.reconsider(workload.id)
+
     async def _signed(self, workload: WorkloadDocument, digest: str, session: Session) -> None:
         if workload.held is not None and workload.held.digest == digest:
             await self._admit(workload, workload.held, session)
 
     async def _admit(self, workload: WorkloadDocument, push: HeldPush, session: Session) -> Taken:
         """Roll a push out, or hold it back."""
-        reason = await self._unsigned(workload, push.digest)
+        cluster = await self._store.clusters.get(workload.scope, session=session)
+        reason = await why_unsigned(self._signatures, cluster, workload, push.digest)
         if reason:
             await self._workloads.hold(workload.id, push.model_copy(update={"reason": reason}), session)
             log.info("push.held_back", workload=workload.id, tag=push.tag, digest=push.digest, reason=reason)
@@ -127,16 +123,6 @@ class Pushes:
         session.after_commit(lambda: self._committed.put_nowait(changed.scope))
         log.info("push.deployed", workload=workload.id, tag=push.tag, digest=push.digest, generation=changed.generation)
         return Taken(Outcome.DEPLOYED)
-
-    async def _unsigned(self, workload: WorkloadDocument, digest: str) -> str:
-        """Why the workload's policy does not let a digest run; empty where it does."""
-        policy = policy_of(workload)
-        if not policy.required:
-            return ""
-        try:
-            return await self._signatures.verify(workload.image_id, digest, policy.public_keys)
-        except NotFound:
-            return "it is not in the registry any more"
 
 
 def follows_another_tag(workload: WorkloadDocument, tag: str) -> str:

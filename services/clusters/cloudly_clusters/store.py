@@ -33,6 +33,8 @@ class ClusterDocument(Document):
     outcome_time: datetime | None = None
     node_count: int = 0
     workload_count: int = 0
+    signature_policy: dict[str, Any] = {}
+    """The proto's JSON (signature_policies.py)."""
 
 
 class HeldPush(BaseModel):

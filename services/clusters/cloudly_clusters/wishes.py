@@ -1,5 +1,6 @@
 """The wish of a workload: the part of its record that people set, apart from what the server adds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cloudly.clusters.v1 import workload_pb2
@@ -51,12 +52,18 @@ def policy_of(document: WorkloadDocument) -> workload_pb2.SignaturePolicy:
 
 def _check_policy(workload: workload_pb2.Workload) -> list[tuple[str, str]]:
     policy, where = workload.signature_policy, "workload.signature_policy"
-    found = []
-    if policy.required and not policy.public_keys:
-        found.append((f"{where}.public_keys", "at least one key is needed where signatures are required"))
+    found = wrong_keys(where, policy.public_keys, required=policy.required)
     if policy.required and workload.image:
         found.append((f"{where}.required", "only images that are pushed here can be verified: leave `image` empty"))
-    for index, pem in enumerate(policy.public_keys):
+    return found
+
+
+def wrong_keys(where: str, public_keys: Sequence[str], *, required: bool) -> list[tuple[str, str]]:
+    """What is wrong with the keys of a policy, by the fields below `where`."""
+    found = []
+    if required and not public_keys:
+        found.append((f"{where}.public_keys", "at least one key is needed where signatures are required"))
+    for index, pem in enumerate(public_keys):
         try:
             parse(pem)
         except ValueError as error:

@@ -1,12 +1,12 @@
 """Workloads: the wish, its versions, and the way back to one. Every change of a wish raises the cluster's revision."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
 from cloudly.clusters.v1 import cluster_pb2, workload_pb2
 from cloudly_kit.crashpoint import crashpoint
-from cloudly_kit.errors import FailedPrecondition, NotFound, StaleEtag
+from cloudly_kit.errors import FailedPrecondition, InvalidArgument, NotFound, StaleEtag
 from cloudly_kit.hints import Hints
 from cloudly_kit.ids import new_etag, new_id
 from cloudly_kit.resources import timestamp, with_metadata
@@ -14,6 +14,7 @@ from cloudly_kit.store import Page, PageRequest, RequestKey, Session
 from google.protobuf import json_format
 
 from cloudly_clusters import clusters, observations
+from cloudly_clusters.signature_policies import Verifier, why_not_from_elsewhere, why_unsigned
 from cloudly_clusters.store import ClusterDocument, ClustersStore, HeldPush, VersionDocument, WorkloadDocument
 from cloudly_clusters.wishes import policy_of, wish_from, wish_of
 
@@ -23,15 +24,11 @@ ID_PREFIX_LENGTH = 8
 """Characters of a workload's id in its registry target."""
 
 
-class Repositories(Protocol):
+class Repositories(Verifier, Protocol):
     """What workloads need of the registry."""
 
     async def ensure(self, repository: str, workload_id: str) -> tuple[str, str]:
         """Make the repository: the image's id and the target."""
-        ...
-
-    async def verify(self, image_id: str, digest: str, public_keys: Sequence[str]) -> str:
-        """Why none of the keys has signed a digest; empty where one has."""
         ...
 
 
@@ -71,6 +68,7 @@ class Workloads:
                 repository=repository,
                 registry_target=f"{self._registry_host}/{repository}",
             )
+            await self._check_policies(cluster, None, made)
             made = observations.with_status(made, cluster_pb2.AgentState.Value(cluster.agent_state))
             inserted, repeated = await self._store.workloads.insert(made, request=request, session=session)
             if not repeated:
@@ -117,7 +115,7 @@ class Workloads:
 
         Raises:
             StaleEtag: somebody changed it since `etag`.
-            InvalidArgument: the new wish contradicts itself.
+            InvalidArgument: the new wish contradicts itself, or signature policies do not let its image run.
         """
 
         def mutate(found: WorkloadDocument) -> WorkloadDocument:
@@ -191,17 +189,34 @@ class Workloads:
         return await self._new_generation(workload_id, mutate, f"rolled back to {target.number}", actor)
 
     async def _check_signature(self, document: WorkloadDocument, target: VersionDocument) -> None:
-        policy = policy_of(document)
-        if not policy.required:
-            return
-        if target.wish.get("image"):
-            raise FailedPrecondition(
-                "that version runs an image from elsewhere, whose signature cannot be verified here"
-            )
-        if target.image_digest:
-            reason = await self._repositories.verify(document.image_id, target.image_digest, policy.public_keys)
-            if reason:
-                raise FailedPrecondition(f"the workload demands a signature, and of that version's image: {reason}")
+        cluster = await self._store.clusters.get(document.scope)
+        image, reason = target.wish.get("image", ""), ""
+        if image and policy_of(document).required:
+            reason = "it comes from elsewhere, and its signature cannot be verified here"
+        elif image:
+            reason = why_not_from_elsewhere(cluster, image)
+        elif target.image_digest:
+            reason = await why_unsigned(self._repositories, cluster, document, target.image_digest)
+        if reason:
+            raise FailedPrecondition(f"signature policies do not let that version's image run: {reason}")
+
+    async def _check_policies(
+        self, cluster: ClusterDocument, before: WorkloadDocument | None, wished: WorkloadDocument
+    ) -> None:
+        """Refuse an image that a wish newly brings to the cluster against its policy; pushes are asked of on their way.
+
+        Raises:
+            InvalidArgument: it may not run there.
+        """
+        image, previous = wished.wish.get("image", ""), before.wish.get("image", "") if before else ""
+        reason = ""
+        if image and image != previous:
+            reason = why_not_from_elsewhere(cluster, image)
+        elif previous and not image and wished.image_digest:
+            # Back to what was pushed before.
+            reason = await why_unsigned(self._repositories, cluster, wished, wished.image_digest)
+        if reason:
+            raise InvalidArgument.of(("workload.image", reason))
 
     async def list_versions(self, workload_id: str, request: PageRequest) -> Page[VersionDocument]:
         """A page of a workload's versions, newest first."""
@@ -269,6 +284,7 @@ class Workloads:
         if wished == found:
             return None
         cluster: ClusterDocument = await clusters.raise_revision(self._store, found.scope, session)
+        await self._check_policies(cluster, found, wished)
         state = cluster_pb2.AgentState.Value(cluster.agent_state)
 
         def grow(document: WorkloadDocument) -> WorkloadDocument:

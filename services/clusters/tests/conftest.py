@@ -45,7 +45,8 @@ class Registry:
         return "image-" + workload_id, f"localhost:8080/{repository}"
 
     async def verify(self, image_id, digest, public_keys):
-        return "" if digest in self.signed else "it is not signed"
+        signed = digest in self.signed or any((digest, key) in self.signed for key in public_keys)
+        return "" if signed else "it is not signed"
 
     async def pull_logins(self, servers):
         known = [(server, self.logins[server]) for server in servers if server in self.logins]
@@ -87,8 +88,8 @@ class House:
             lease_seconds=3,
         )
 
-    async def cluster(self, name="east"):
-        document, _ = await self.clusters.create(cluster_pb2.Cluster(name=name), None)
+    async def cluster(self, name="east", **wish):
+        document, _ = await self.clusters.create(cluster_pb2.Cluster(name=name, **wish), None)
         return document
 
     async def workload(self, cluster, name="web", **wish):

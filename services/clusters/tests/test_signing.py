@@ -1,7 +1,7 @@
 """A workload that demands signatures: nothing unsigned is rolled out, what is signed later is, and everybody is told why."""
 
 import pytest
-from cloudly.clusters.v1 import workload_pb2
+from cloudly.clusters.v1 import cluster_pb2, workload_pb2
 from cloudly.registry.v1 import push_pb2, referrer_pb2
 from cloudly_clusters.jobs import Parts, release_held_pushes
 from cloudly_clusters.workloads import to_message
@@ -16,7 +16,7 @@ def pem(key):
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-KEY = pem(ec.generate_private_key(ec.SECP256R1()))
+KEY, OTHER = pem(ec.generate_private_key(ec.SECP256R1())), pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 @pytest.fixture
@@ -154,3 +154,115 @@ async def test_a_policy_that_cannot_be_kept_is_refused(house):
     ):
         with pytest.raises(InvalidArgument, match="signature_policy"):
             await house.workload(cluster, signature_policy=policy, **more)
+
+
+def demand(*keys, allowed=(), required=True):
+    return cluster_pb2.ClusterSignaturePolicy(required=required, public_keys=keys, allowed_images=allowed)
+
+
+def setting(policy):
+    def change(present):
+        present.signature_policy.CopyFrom(policy)
+        return present
+
+    return change
+
+
+async def test_a_cluster_demands_signatures_of_all_its_workloads(house):
+    cluster = await house.cluster(signature_policy=demand(KEY))
+    plain = await house.workload(cluster)
+    held = await push(house, plain, ONE)
+    assert held.image_digest == ""
+    assert held.held.reason == "the cluster demands a signature: it is not signed"
+    house.registry.signed.add((ONE, KEY))
+    assert await house.pushes.reconsider(plain.id)
+    elsewhere = await house.workload(await house.cluster("west"))
+    assert (await push(house, elsewhere, TWO)).image_digest == TWO
+
+
+async def test_a_workload_adds_to_the_clusters_demand_and_takes_nothing_away(house):
+    cluster = await house.cluster(signature_policy=demand(KEY))
+    own = workload_pb2.SignaturePolicy(required=True, public_keys=[OTHER])
+    adding = await house.workload(cluster, signature_policy=own)
+    house.registry.signed.add((ONE, OTHER))
+    assert (await push(house, adding, ONE)).held.reason.startswith("the cluster demands")
+    house.registry.signed = {(ONE, KEY)}
+    assert (await push(house, adding, ONE)).held.reason == "it is not signed"
+    house.registry.signed = {(ONE, KEY), (ONE, OTHER)}
+    assert (await push(house, adding, ONE)).image_digest == ONE
+    never = workload_pb2.SignaturePolicy(required=False, public_keys=[OTHER])
+    weakening = await house.workload(cluster, name="weak", signature_policy=never)
+    assert (await push(house, weakening, TWO)).image_digest == ""
+
+
+async def test_what_runs_goes_on_when_a_cluster_begins_to_demand_and_going_back_is_no_way_around(house):
+    cluster = await house.cluster()
+    workload = await house.workload(cluster)
+    await push(house, workload, ONE)
+    await push(house, workload, TWO)
+    await house.clusters.update(cluster.id, setting(demand(KEY)), "")
+    assert (await house.workloads.get(workload.id)).image_digest == TWO
+    with pytest.raises(FailedPrecondition, match="the cluster demands"):
+        await house.workloads.rollback(workload.id, 2, "", "ada")
+    house.registry.signed.add((ONE, KEY))
+    assert (await house.workloads.rollback(workload.id, 2, "", "ada")).image_digest == ONE
+
+
+async def test_what_waits_goes_out_when_the_cluster_demands_no_more(house):
+    cluster = await house.cluster(signature_policy=demand(KEY))
+    workload = await house.workload(cluster)
+    await push(house, workload, ONE)
+    await house.clusters.update(cluster.id, setting(demand(KEY, required=False)), "")
+    await house.pushes.reconsider_all(cluster.id)
+    assert (await house.workloads.get(workload.id)).image_digest == ONE
+
+
+async def test_images_from_elsewhere_run_in_such_a_cluster_only_where_they_are_allowed(house):
+    cluster = await house.cluster(signature_policy=demand(KEY, allowed=["docker.io/library/*"]))
+    allowed = await house.workload(cluster, image="nginx:1.29")
+    assert allowed.wish["image"] == "nginx:1.29"
+
+    def wish(image):
+        def change(present):
+            present.image = image
+            return present
+
+        return change
+
+    for image in ("quay.io/team/app:1", "docker.io/someone/nginx:1"):
+        with pytest.raises(InvalidArgument, match=r"workload\.image: the cluster demands signatures"):
+            await house.workload(cluster, name="other", image=image)
+        with pytest.raises(InvalidArgument, match=r"workload\.image"):
+            await house.workloads.update(allowed.id, wish(image), "", "ada")
+    assert (await house.workloads.get(allowed.id)).generation == 1
+
+
+async def test_back_to_an_unsigned_push_is_no_way_around(house):
+    cluster = await house.cluster()
+    workload = await house.workload(cluster)
+    await push(house, workload, ONE)
+
+    def wish(image):
+        def change(present):
+            present.image = image
+            return present
+
+        return change
+
+    await house.workloads.update(workload.id, wish("nginx:1"), "", "ada")
+    await house.clusters.update(cluster.id, setting(demand(KEY)), "")
+    with pytest.raises(InvalidArgument, match="the cluster demands a signature: it is not signed"):
+        await house.workloads.update(workload.id, wish(""), "", "ada")
+
+
+async def test_a_clusters_policy_that_cannot_be_kept_is_refused_and_a_rename_keeps_it(house):
+    for policy in (demand(), demand("no key"), demand(KEY, allowed=[""])):
+        with pytest.raises(InvalidArgument, match=r"cluster\.signature_policy"):
+            await house.cluster(signature_policy=policy)
+    cluster = await house.cluster(signature_policy=demand(KEY))
+
+    def rename(present):
+        present.name = "south"
+        return present
+
+    assert (await house.clusters.update(cluster.id, rename, "")).signature_policy == cluster.signature_policy

@@ -10,14 +10,16 @@ from cloudly_kit.resources import page_request, request_key
 from cloudly_kit.watches import watch_event
 
 from cloudly_clusters.clusters import Clusters, to_message
+from cloudly_clusters.pushes import Pushes
 from cloudly_clusters.store import ClustersStore
 
 
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     """See proto/cloudly/clusters/v1/cluster.proto."""
 
-    def __init__(self, clusters: Clusters, store: ClustersStore) -> None:
+    def __init__(self, clusters: Clusters, pushes: Pushes, store: ClustersStore) -> None:
         self._clusters = clusters
+        self._pushes = pushes
         self._store = store
 
     async def CreateCluster(
@@ -44,12 +46,15 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def UpdateCluster(
         self, request: cluster_pb2.UpdateClusterRequest, context: Any
     ) -> cluster_pb2.UpdateClusterResponse:
-        """Change a cluster's name or labels."""
+        """Change a cluster's name, labels or signature policy."""
         check_limits(cluster=request.cluster.id)
-        present = to_message(await self._clusters.get(request.cluster.id))
-        wished = apply_mask(present, request.cluster, request.update_mask)
-        fields = {"name": wished.name, "labels": dict(wished.labels)}
-        document = await self._clusters.update(request.cluster.id, fields, request.cluster.etag)
+        document = await self._clusters.update(
+            request.cluster.id,
+            lambda present: apply_mask(present, request.cluster, request.update_mask),
+            request.cluster.etag,
+        )
+        # What was held back may be what the new policy lets through.
+        await self._pushes.reconsider_all(document.id)
         return cluster_pb2.UpdateClusterResponse(cluster=to_message(document))
 
     async def DeleteCluster(
