@@ -218,6 +218,7 @@ export interface components {
             readonly conditions?: components["schemas"]["Condition"][];
             readonly nodeCount?: number;
             readonly workloadCount?: number;
+            signaturePolicy?: components["schemas"]["ClusterSignaturePolicy"];
         };
         ClusterPatch: {
             readonly id?: string;
@@ -245,6 +246,12 @@ export interface components {
             readonly conditions?: components["schemas"]["Condition"][];
             readonly nodeCount?: number;
             readonly workloadCount?: number;
+            signaturePolicy?: components["schemas"]["ClusterSignaturePolicy"];
+        };
+        ClusterSignaturePolicy: {
+            required?: boolean;
+            publicKeys?: string[];
+            allowedImages?: string[];
         };
         CollectGarbageRequest: {
             dryRun?: boolean;
