@@ -66,6 +66,9 @@ format: install ## make the code look as lint wants it
 conformance: install ## the official OCI conformance program against the registry (needs Go)
 	@python -m tests.conformance
 
+oras: install ## the oras command against the registry (needs Go)
+	@python -m tests.oras_command
+
 bench: install web ## the measurements of bench/
 	@python -m bench
 
@@ -76,4 +79,4 @@ lock: $(BIN)/uv ## renew requirements.lock for what the members ask
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(addprefix --no-emit-package ,$(PACKAGES)) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) --extra s3 -o requirements.lock
 
-.PHONY: help install proto web up down reset demo test lint format conformance bench docs lock
+.PHONY: help install proto web up down reset demo test lint format conformance oras bench docs lock

@@ -6,17 +6,15 @@ and with what the next version adds. Everything it can switch on is switched on.
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 
-from cloudly_kit import logs
-from cloudly_kit.testing import Mongo, Redis
-from cloudly_registry.testing import Registry, running_registry
+from cloudly_registry.testing import Registry
+
+from tests.go_programs import against_registry
 
 PROGRAM = "github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111"
 VERSIONS = ("1.1", "dev")
@@ -30,32 +28,15 @@ SWITCHED_ON = {
 
 def main() -> int:
     """Build, run, print; the number of failed checks, 2 where there is no Go."""
-    go = shutil.which("go")
-    if go is None:
-        print("needs a Go toolchain (1.24 or newer) on PATH", file=sys.stderr)
-        return 2
-    directory = Path(tempfile.mkdtemp(prefix="cl-oci-"))
-    logs.configure("conformance", "error")
-    mongo, redis = Mongo(directory / "mongo"), Redis(directory / "redis")
-    mongo.start()
-    redis.start()
-    try:
-        environment = {**os.environ, "GOBIN": str(directory), "GOFLAGS": "-buildvcs=false"}
-        subprocess.run([go, "install", PROGRAM], env=environment, check=True)
-        return asyncio.run(_run(directory, mongo.url, redis.url))
-    finally:
-        mongo.stop()
-        redis.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    return against_registry(PROGRAM, _run)
 
 
-async def _run(directory: Path, mongo_url: str, redis_url: str) -> int:
+async def _run(program: Path, registry: Registry) -> int:
     failed = 0
-    async with running_registry(directory / "registry", mongo_url, redis_url) as registry:
-        for version in VERSIONS:
-            results = directory / f"results-{version}"
-            output = await asyncio.to_thread(_conformance, directory / "conformance", registry, version, results)
-            failed += _told(version, results / "junit.xml", output)
+    for version in VERSIONS:
+        results = program.parent / f"results-{version}"
+        output = await asyncio.to_thread(_conformance, program, registry, version, results)
+        failed += _told(version, results / "junit.xml", output)
     return failed
 
 
