@@ -66,6 +66,7 @@ def _method(service: str, method: descriptor_pb2.MethodDescriptorProto, rules: A
             "path": getattr(rules.http, pattern),
             "body": rules.http.body.strip("*"),
             "responseBody": rules.http.response_body,
+            "octets": rules.http.octets,
             "status": rules.http.success_status or 200,
         }
     if rules.HasField("cli"):

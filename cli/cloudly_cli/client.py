@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
+TRANSFER_SECONDS = 3600.0
 _ATTEMPTS = 3
 _JWT_PARTS = 3
 _API_TOKEN = "cloudly_pat_"  # noqa: S105 - how one begins
@@ -98,6 +99,11 @@ class Client:
             Problem: the server refused.
             httpx.TransportError: the connection broke.
         """
+        with self._stream(path, query, accept, cursor) as response:
+            yield response.iter_lines()
+
+    @contextmanager
+    def _stream(self, path: str, query: Mapping[str, Any], accept: str, cursor: str = "") -> Iterator["httpx.Response"]:
         import httpx
 
         for attempt in (1, 2):
@@ -111,8 +117,36 @@ class Client:
                     continue
                 if not response.is_success:
                     raise problem_of(response.status_code, response.read())
-                yield response.iter_lines()
+                yield response
                 return
+
+    def upload(self, path: str, query: Mapping[str, Any], pieces: Iterator[bytes]) -> Any:
+        """Send bytes as they come; the JSON of the answer. It cannot be repeated, so the token has to be good.
+
+        Raises:
+            Problem: the server refused.
+            httpx.TransportError: the connection broke.
+        """
+        import httpx
+
+        headers = {"authorization": f"Bearer {self._token()}", "content-type": "application/octet-stream"}
+        # What was sent is worked on before it is answered.
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS, read=TRANSFER_SECONDS)
+        response = self._client().post(path, params=query, content=pieces, headers=headers, timeout=timeout)
+        if not response.is_success:
+            raise problem_of(response.status_code, response.content)
+        return response.json()
+
+    @contextmanager
+    def download(self, path: str, query: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
+        """The bytes of an answer as they come.
+
+        Raises:
+            Problem: the server refused.
+            httpx.TransportError: the connection broke; what came is not the whole.
+        """
+        with self._stream(path, query, "application/octet-stream") as response:
+            yield response.iter_raw()
 
     def _send(
         self,

@@ -1,6 +1,7 @@
 """The commands `cloudly <noun> <verb>`, built from the contract when they are asked for."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
@@ -17,8 +18,8 @@ from cloudly_cli.watching import watch
 _ATTEMPTS = 3
 """How often a change of what was read is tried anew, when somebody else changed it meanwhile."""
 
-_BY_HAND = {"audit": ("export", "verify")}
-"""Verbs that are more than one call."""
+_BY_HAND = {"audit": ("audit", ("export", "verify")), "image": ("archives", ("pull-archive", "push-archive"))}
+"""Verbs that are more than one call, by noun: their module, their names."""
 
 
 class Noun(click.Group):
@@ -33,16 +34,15 @@ class Noun(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs."""
         del ctx
-        return sorted([*self._contract.verbs[self._noun], *_BY_HAND.get(self._noun, ())])
+        return sorted([*self._contract.verbs[self._noun], *_BY_HAND.get(self._noun, ("", ()))[1]])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A verb's command."""
         del ctx
-        if cmd_name in _BY_HAND.get(self._noun, ()):
-            from cloudly_cli import audit
-
-            by_hand: click.Command = getattr(audit, cmd_name)
-            return by_hand
+        module, by_hand = _BY_HAND.get(self._noun, ("", ()))
+        if cmd_name in by_hand:
+            made: click.Command = getattr(import_module(f"cloudly_cli.{module}"), cmd_name.replace("-", "_"))
+            return made
         verb = self._contract.verbs[self._noun].get(cmd_name)
         return None if verb is None else command(verb)
 

@@ -62,14 +62,28 @@ def build(
     app.router.add_route("/typedrequest", typed.online, methods=["HEAD"])
     app.router.default = _Elsewhere(rest, Dashboard(settings.dashboard), typed)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, unlimited=rest.takes_octets)
     app.add_middleware(ApiTokenLogins, channels=channels, verifier=verifier)
     app.add_middleware(Refusals)
-    app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=5)
+    app.add_middleware(_Gzip, unless=rest.takes_octets)
     app.add_middleware(SecurityHeaders, https=settings.ssl_mode != "none")
     app.add_middleware(Observe)
     app.add_middleware(RequestContext, trusted=networks(settings.trusted_proxies))
     return app
+
+
+class _Gzip(GZipMiddleware):
+    """Compresses answers, but not those that are passed on as they come: layers in an archive are compressed already."""
+
+    def __init__(self, app: ASGIApp, unless: Callable[[Scope], bool]) -> None:
+        super().__init__(app, minimum_size=_GZIP_FROM_BYTES, compresslevel=5)
+        self._unless = unless
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._unless(scope):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class _Elsewhere:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ START_SECONDS = 20
 
 
 class ContractServer(grpc.GenericRpcHandler):
-    """Serves every unary and server-streaming method of all six services, with the kit's own interceptor in front.
+    """Serves every method of all six services but the streams of both sides, with the kit's own interceptor in front.
 
     `answers` holds by method name a message, or a function of the request; those of streams are async generators.
     Without one, a unary method answers an empty message.
@@ -78,11 +78,17 @@ class ContractServer(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The handler of a method."""
         method = self._methods.get(handler_call_details.method)
-        if method is None or method.client_streaming:
+        if method is None or (method.client_streaming and method.server_streaming):
             return None
-        make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
+        make: Callable[..., grpc.RpcMethodHandler[Any, Any]]
+        if method.client_streaming:
+            make, handler = grpc.stream_unary_rpc_method_handler, self._collected(method)
+        elif method.server_streaming:
+            make, handler = grpc.unary_stream_rpc_method_handler, self._stream(method)
+        else:
+            make, handler = grpc.unary_unary_rpc_method_handler, self._unary(method)
         return make(
-            self._stream(method) if method.server_streaming else self._unary(method),
+            handler,
             request_deserializer=method.request_class.FromString,
             response_serializer=method.response_class.SerializeToString,
         )
@@ -93,6 +99,14 @@ class ContractServer(grpc.GenericRpcHandler):
             answer = self.answers.get(method.name, method.response_class())
             answer = answer(request) if callable(answer) else answer
             return await answer if inspect.isawaitable(answer) else answer
+
+        return handle
+
+    def _collected(self, method: contract.Method) -> Any:
+        async def handle(requests: AsyncIterator[Message], _: Any) -> Any:
+            async for request in requests:
+                self._note(method, request)
+            return self.answers.get(method.name, method.response_class())
 
         return handle
 

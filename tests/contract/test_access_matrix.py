@@ -54,28 +54,21 @@ SOME_ID = "a" * 20
 
 
 class WholeContract(ContractServer):
-    """The streams of requests too, which the gateway never calls."""
+    """The streams of both sides too, which the gateway never calls."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         method = self._methods.get(handler_call_details.method)
-        if method is None or not method.client_streaming:
+        if method is None or not (method.client_streaming and method.server_streaming):
             return super().service(handler_call_details)
-
-        serializers = {
-            "request_deserializer": method.request_class.FromString,
-            "response_serializer": method.response_class.SerializeToString,
-        }
 
         async def handle(requests: AsyncIterator[Any], _: Any) -> AsyncIterator[Any]:
             yield method.response_class()
 
-        async def handle_all(requests: AsyncIterator[Any], _: Any) -> Any:
-            return method.response_class()
-
-        if not method.server_streaming:
-            return grpc.stream_unary_rpc_method_handler(handle_all, **serializers)
-
-        return grpc.stream_stream_rpc_method_handler(handle, **serializers)
+        return grpc.stream_stream_rpc_method_handler(
+            handle,
+            request_deserializer=method.request_class.FromString,
+            response_serializer=method.response_class.SerializeToString,
+        )
 
 
 async def refusal(channel: grpc.aio.Channel, method: contract.Method, token: str) -> grpc.StatusCode | None:

@@ -67,7 +67,7 @@ def test_every_method_has_a_route_and_a_verb_or_says_why_not(method):
     if method.rules.HasField("cli"):
         assert method.rules.HasField("http"), "the CLI calls REST"
     if method.client_streaming:
-        assert not method.rules.HasField("http"), "HTTP has no streams of requests"
+        assert method.rules.http.octets or not method.rules.HasField("http"), "HTTP has no streams of messages"
 
 
 def test_routes_are_unique():
@@ -101,6 +101,13 @@ def test_routes_name_fields_that_exist(method):
     if rules.body.strip("*"):
         assert verb in {"post", "put", "patch"}
         assert field_at(request, rules.body).message_type is not None
+    if rules.octets:
+        assert method.client_streaming != method.server_streaming
+        assert verb == ("post" if method.client_streaming else "get")
+        assert not rules.body
+        assert (
+            field_at(request if method.client_streaming else response, rules.octets).type == FieldDescriptor.TYPE_BYTES
+        )
     if rules.response_body and method.server_streaming:
         answered = field_at(response, rules.response_body)
         assert answered.is_repeated

@@ -7,21 +7,18 @@ import secrets
 import tarfile
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
-from cloudly.auth.v1 import access_pb2
-from cloudly_gateway.testing import ContractServer, gateway_settings, serving
 from cloudly_gateway.typedrequest import streams
-from cloudly_kit.config import SERVICES
 from cloudly_registry.references import digest_of
-from cloudly_registry.testing import Image, Registry, running_registry
+from cloudly_registry.testing import Image
 
+from tests.e2e.gateway_and_registry import House, house
 from tests.e2e.legacy_wire import OverHttp, OverSocket, Wire, fire
 
+__all__ = ["house"]
 pytestmark = pytest.mark.e2e
 CLOSING = "#############CLOSING BIT#############"
 
@@ -82,41 +79,15 @@ class Client:
         raise AssertionError(f"it ended without an end: {told}")
 
 
-class House:
-    """A registry, and a gateway before it."""
-
-    def __init__(self, registry: Registry, url: str, http: aiohttp.ClientSession) -> None:
-        self.registry = registry
-        self.url = url
-        self.http = http
-
-    @asynccontextmanager
-    async def client(self, wire: str, role: str = "admin") -> AsyncIterator[Client]:
-        """A client of either kind."""
-        jwt = self.registry.auth.issue(role, audience="cloudly-legacy")
-        if wire == "http":
-            yield Client(OverHttp(self.http, self.url), jwt)
-            return
-        async with self.http.ws_connect(self.url, max_msg_size=0) as socket:
-            yield Client(OverSocket(socket), jwt)
-
-
-@pytest.fixture(scope="module")
-async def house(scratch: Path, mongo_url: str, redis_url: str) -> AsyncIterator[House]:
-    """See House."""
-    async with AsyncExitStack() as stack:
-        where = scratch / f"h{uuid.uuid4().hex[:7]}"
-        registry = await stack.enter_async_context(running_registry(where, mongo_url, redis_url))
-        others = ContractServer(f"unix:{where}/others.sock", registry.auth)
-        others.answers["TestPermissions"] = lambda request: access_pb2.TestPermissionsResponse(
-            results=[access_pb2.PermissionResult(permission=request.permission, allowed=True)]
-        )
-        await others.start()
-        stack.push_async_callback(others.stop)
-        addresses = dict.fromkeys(SERVICES, others.address) | {"registry": registry.settings.listen_address("registry")}
-        settings = gateway_settings(registry.harness, addresses)
-        url = await stack.enter_async_context(serving(settings))
-        yield House(registry, url, registry.http)
+@asynccontextmanager
+async def client_of(house: House, wire: str, role: str = "admin") -> AsyncIterator[Client]:
+    """A client of either kind."""
+    jwt = house.registry.auth.issue(role, audience="cloudly-legacy")
+    if wire == "http":
+        yield Client(OverHttp(house.registry.http, house.url), jwt)
+        return
+    async with house.registry.http.ws_connect(house.url, max_msg_size=0) as socket:
+        yield Client(OverSocket(socket), jwt)
 
 
 def archive(image: Image) -> bytes:
@@ -145,7 +116,7 @@ async def made(client: Client) -> tuple[str, str]:
 @pytest.mark.parametrize("wire", ["http", "socket"])
 async def test_an_image_goes_in_and_comes_out(house: House, wire: str) -> None:
     image = Image(b"one" * 100_000, b"two")
-    async with house.client(wire) as client:
+    async with client_of(house, wire) as client:
         id, repository = await made(client)
         ended = await client.push(id, "v1", archive(image))
         # Pushed and visible when the end is answered.
@@ -161,7 +132,7 @@ async def test_an_image_goes_in_and_comes_out(house: House, wire: str) -> None:
 
 @pytest.mark.parametrize("wire", ["http", "socket"])
 async def test_what_is_wrong_with_an_archive_is_told_when_it_ends(house: House, wire: str) -> None:
-    async with house.client(wire) as client:
+    async with client_of(house, wire) as client:
         id, repository = await made(client)
         ended = await client.push(id, "v1", archive(Image(b"one" * 100_000))[:-20_000])
         assert ended["keepAlive"] is False
@@ -172,7 +143,7 @@ async def test_what_is_wrong_with_an_archive_is_told_when_it_ends(house: House, 
 
 
 async def test_requests_that_cannot_be_are_refused_before_a_byte(house: House) -> None:
-    async with house.client("http") as client:
+    async with client_of(house, "http") as client:
         id, _ = await made(client)
         record = {"_isVirtualStream": True, "streamId": "uni_1"}
         for wrong in (
@@ -185,13 +156,13 @@ async def test_requests_that_cannot_be_are_refused_before_a_byte(house: House) -
             "NOT_FOUND"
             in (await client.fire("pullImageVersion", imageId=id, versionString="v1"))["error"]["data"]["reason"]
         )
-    async with house.client("http", role="nobody") as stranger:
+    async with client_of(house, "http", role="nobody") as stranger:
         refused = await stranger.fire("pullImageVersion", imageId=id, versionString="v1")
         assert refused["error"]["data"]["reason"] == "PERMISSION_DENIED"
 
 
 async def test_a_client_that_falls_silent_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with house.client("http") as client:
+    async with client_of(house, "http") as client:
         id, repository = await made(client)
         stream = f"uni_{secrets.token_hex(12)}"
         record = {"_isVirtualStream": True, "streamId": stream}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from cloudly_kit.errors import TooLarge
 from starlette.datastructures import Headers
@@ -16,11 +17,14 @@ PATIENCE_SECONDS = 10.0
 
 
 class BodyLimit:
-    """Refuses bodies over 4 MiB, by their announced length or as they come."""
+    """Refuses bodies over 4 MiB, by their announced length or as they come; streams of bytes may be larger."""
 
-    def __init__(self, app: ASGIApp, maximum: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, maximum: int = MAX_BODY_BYTES, *, unlimited: Callable[[Scope], bool] = lambda _: False
+    ) -> None:
         self._app = app
         self._maximum = maximum
+        self._unlimited = unlimited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request.
@@ -28,7 +32,7 @@ class BodyLimit:
         Raises:
             HttpProblem: 413.
         """
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self._unlimited(scope):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")

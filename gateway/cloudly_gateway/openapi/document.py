@@ -99,6 +99,10 @@ def _operation(schemas: Schemas, method: Mapping[str, Any]) -> dict[str, Any]:
     }
     if http["method"] in _BODY_VERBS:
         name = method["request"]
+        if http["octets"]:
+            content: dict[str, Any] = {"application/octet-stream": {"schema": {}}}
+            operation["requestBody"] = {"required": True, "content": content}
+            return operation
         if http["body"]:
             name = schemas.fields(name)[http["body"]]["type"]
         in_path = () if http["body"] else _VARIABLE.findall(http["path"])
@@ -109,7 +113,7 @@ def _operation(schemas: Schemas, method: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, Any]]:
     http, fields = method["http"], schemas.fields(method["request"])
-    parameters, taken = [], {http["body"]}
+    parameters, taken = [], {http["body"], http["octets"]}
     for variable in _VARIABLE.findall(http["path"]):
         first, _, rest = variable.partition(".")
         field = schemas.fields(fields[first]["type"])[rest] if rest else fields[first]
@@ -117,7 +121,7 @@ def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, A
         schema.pop("readOnly", None)
         parameters.append({"name": _camel(variable), "in": "path", "required": True, "schema": schema})
         taken.add(first)
-    whole_body = http["method"] in _BODY_VERBS and not http["body"]
+    whole_body = http["method"] in _BODY_VERBS and not http["body"] and not http["octets"]
     for name, field in fields.items():
         if name in taken or whole_body or name == "request_id":
             continue
@@ -143,6 +147,8 @@ def _parameters(schemas: Schemas, method: Mapping[str, Any]) -> list[dict[str, A
 
 def _success(schemas: Schemas, method: Mapping[str, Any]) -> dict[str, Any]:
     http, name = method["http"], method["response"]
+    if method["streams"] and http["octets"]:
+        return _response("Bytes as they are, up to the end.", "application/octet-stream", {})
     if method["streams"] and http["responseBody"]:
         return _response("Lines of JSON, up to the end.", "application/x-ndjson", {"type": "string"})
     if method["streams"]:

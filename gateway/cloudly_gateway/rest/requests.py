@@ -32,7 +32,7 @@ def read_request(binding: Binding, values: Sequence[str], query: bytes, headers:
     """
     message = binding.method.request_class()
     found: reading.Found = []
-    given = _read_body(binding, message, headers, body, found) if binding.has_body else {}
+    given = _read_body(binding, message, headers, body, found) if binding.has_body and not binding.octets else {}
     for path, value in zip(binding.fields, values, strict=True):
         _read_path(message, path, value, found)
     _read_query(binding, message, query, found)
@@ -98,8 +98,8 @@ def _read_query(binding: Binding, message: Message, query: bytes, found: reading
     except (UnicodeDecodeError, ValueError) as error:
         found.append(Violation("query", f"cannot be read: {error}"))
         return
-    taken = {binding.body, *(path.split(".")[0] for path in binding.fields)}
-    whole_body = binding.has_body and not binding.body
+    taken = {binding.body, binding.octets, *(path.split(".")[0] for path in binding.fields)}
+    whole_body = binding.has_body and not binding.body and not binding.octets
     seen = set()
     for name, value in pairs:
         field = None if whole_body else reading.find_field(message.DESCRIPTOR, name)

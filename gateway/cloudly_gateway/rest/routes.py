@@ -35,6 +35,11 @@ class Binding:
         return self.method.rules.http.response_body
 
     @property
+    def octets(self) -> str:
+        """The bytes field of a stream that is the body as it is; empty where bodies are messages."""
+        return self.method.rules.http.octets
+
+    @property
     def status(self) -> int:
         """The status of success."""
         return self.method.rules.http.success_status or 200

@@ -37,7 +37,7 @@ class Exporting:
 
         Raises:
             NotFound: there is no such version, or none for the platform.
-            FailedPrecondition: it is no container image, or not all of it is here.
+            FailedPrecondition: it is no container image, or not all of it is here; the latter in the middle too.
         """
         try:
             stored, manifest = await self._find(image.id, reference, platform)
@@ -50,8 +50,13 @@ class Exporting:
             yield tar.header(name, len(body)) + body + tar.padding(len(body))
         for digest, key, size in blobs:
             yield tar.header(_name(digest), size)
+            left = size
             async for piece in self._objects.get(key, 0, size):
+                left -= len(piece)
                 yield piece
+            if left:
+                # The answer has begun; it breaks off rather than lead a reader on with what follows.
+                raise FailedPrecondition(f"its bytes are not all here: {digest} is {left} bytes short")
             yield tar.padding(size)
         tag = "" if is_digest(reference) else f"{self._registry_host}/{image.repository}:{reference}"
         for name, body in _tail(stored, manifest, tag):

@@ -1,0 +1,136 @@
+"""`cloudly image push-archive` and `pull-archive`: what `docker save` writes, into the registry and out of it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import click
+
+from cloudly_cli import contract
+from cloudly_cli.client import Client
+from cloudly_cli.failures import Failure
+from cloudly_cli.resolve import resolve
+
+Advance = Callable[[int], None]
+"""Tells that so many more bytes have moved."""
+_PIECE = 1 << 20
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE[:TAG]")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.pass_obj
+def push_archive(context_name: str, image: str, file: str) -> None:
+    """Store the image of an archive under a tag (latest, if none is given), as a push would.
+
+    FILE is what docker save or skopeo writes (docker-archive or OCI layout, compressed or not); - reads it from standard
+    input: docker save web | cloudly image push-archive web:v1 -
+    """
+    import httpx
+
+    client = Client(context_name)
+    id_, tag, digest = _named(client, image)
+    if digest:
+        raise click.UsageError("an archive is stored under a tag: the digest comes of what is in it")
+    try:
+        with click.open_file(file, "rb") as source, _moving("Pushing", _size(source)) as advance:
+            answer = client.upload(f"/api/v1/images/{id_}/archives", {"tag": tag or "latest"}, _read(source, advance))
+    except httpx.TransportError as error:
+        message = f"the push broke off: {error or type(error).__name__}"
+        raise Failure(message, 1, "Nothing of it is visible. Push the archive again.") from error
+    click.echo(answer["digest"])
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE[:TAG|@DIGEST]")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option(
+    "--platform", default="", help="os/architecture[/variant]; without it linux/amd64, else the first there is."
+)
+@click.pass_obj
+def pull_archive(context_name: str, image: str, file: str, platform: str) -> None:
+    """Write a version of an image as an archive for docker load, podman load or skopeo.
+
+    Without a tag or digest it is latest. FILE appears once it is whole; - writes to standard output.
+    """
+    import httpx
+
+    client = Client(context_name)
+    id_, tag, digest = _named(client, image)
+    path, query = (
+        f"/api/v1/images/{id_}/archives/{digest or tag or 'latest'}",
+        {"platform": platform} if platform else {},
+    )
+    try:
+        with (
+            client.download(path, query) as pieces,
+            _written(file) as target,
+            _moving("Pulling", None) as advance,
+        ):
+            for piece in pieces:
+                target.write(piece)
+                advance(len(piece))
+    except httpx.TransportError as error:
+        message = f"the pull broke off: {error or type(error).__name__}"
+        raise Failure(message, 1, "Pull the archive again.") from error
+    except OSError as error:
+        raise Failure(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _named(client: Client, image: str) -> tuple[str, str, str]:
+    """The image's id, and the tag and digest that stand behind its name. Raises Failure where there is no such image."""
+    name, _, digest = image.partition("@")
+    name, _, tag = name.partition(":")
+    id_ = resolve(client, contract.load(), "image", name, strict=True)
+    # Before a gigabyte is sent: is it there, and is the login still good?
+    client.call("GET", f"/api/v1/images/{id_}")
+    return id_, tag, digest
+
+
+def _size(source: IO[bytes]) -> int | None:
+    if not source.seekable():
+        return None
+    size = source.seek(0, 2)
+    source.seek(0)
+    return size
+
+
+def _read(source: IO[bytes], advance: Advance) -> Iterator[bytes]:
+    while piece := source.read(_PIECE):
+        yield piece
+        advance(len(piece))
+
+
+@contextmanager
+def _written(file: str) -> Iterator[IO[bytes]]:
+    """The file to write, which gets its name when the block ends well and is gone when it does not."""
+    if file == "-":
+        yield sys.stdout.buffer
+        return
+    part = Path(f"{file}.part")
+    try:
+        with part.open("wb") as target:
+            yield target
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _moving(what: str, total: int | None) -> Iterator[Advance]:
+    """How many bytes have moved, on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda moved: progress.advance(task, moved)

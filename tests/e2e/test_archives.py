@@ -1,0 +1,212 @@
+"""Archives over REST and by the CLI: what real programs write goes in, what comes out they read, and a half of one never."""
+
+import asyncio
+import gzip
+import json
+import os
+import shutil
+import tarfile
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cloudly_registry.testing import Registry
+
+from tests.dockerd import DockerEngine
+from tests.e2e.gateway_and_registry import House, house
+from tests.images import WebImage, docker_archive, write_oci_layout
+from tests.programs import run
+
+__all__ = ["house"]
+pytestmark = pytest.mark.e2e
+needs_skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
+PADDING = 12_000_000
+"""So many bytes of layer that an archive is larger than bodies may be elsewhere."""
+
+
+class Cloudly:
+    """The command, as a pipeline runs it."""
+
+    def __init__(self, house: House, directory: Path) -> None:
+        self._environment = {
+            "XDG_CONFIG_HOME": str(directory),
+            "CLOUDLY_URL": house.url,
+            "CLOUDLY_TOKEN": house.registry.auth.issue("admin"),
+        }
+
+    async def __call__(self, *arguments: str | Path, stdin: bytes | None = None, fails: bool = False) -> str:
+        return await run("cloudly", *arguments, stdin=stdin, environment=self._environment, fails=fails)
+
+
+@pytest.fixture
+def cloudly(house: House, tmp_path: Path) -> Cloudly:
+    return Cloudly(house, tmp_path)
+
+
+@pytest.fixture
+async def image(cloudly: Cloudly) -> str:
+    """The name of a new image; its repository is `images/<name>`."""
+    name = f"i{uuid.uuid4().hex[:8]}"
+    await cloudly("image", "create", name)
+    return name
+
+
+async def files_of(house: House, repository: str, tag: str) -> dict[str, Any]:
+    """The manifest behind a tag."""
+    answer = await house.registry.client().call("GET", f"/v2/{repository}/manifests/{tag}")
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def layers_in(archive: Path) -> list[bytes]:
+    """The layers that an archive's manifest.json names, uncompressed."""
+    with tarfile.open(archive) as opened:
+        listed = json.load(opened.extractfile("manifest.json"))  # type: ignore[arg-type]
+        layers = [opened.extractfile(name).read() for name in listed[0]["Layers"]]  # type: ignore[union-attr]
+    return [gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer for layer in layers]
+
+
+async def written_by_skopeo(kind: str, web: WebImage, directory: Path) -> Path:
+    """An archive of either layout."""
+    write_oci_layout(web, directory / "layout", "v1")
+    archive = directory / f"{kind}.tar"
+    await run("skopeo", "--insecure-policy", "copy", f"oci:{directory}/layout:v1", f"{kind}:{archive}:web:v1")
+    return archive
+
+
+@needs_skopeo
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive"])
+async def test_an_archive_of_either_layout_goes_in_and_comes_out(
+    house: House, cloudly: Cloudly, image: str, kind: str, tmp_path: Path
+) -> None:
+    web = WebImage(f"as {kind}", padding=PADDING)
+    archive = await written_by_skopeo(kind, web, tmp_path)
+    digest = (await cloudly("image", "push-archive", f"{image}:v1", archive)).splitlines()[-1]
+    assert digest.startswith("sha256:")
+    manifest = await files_of(house, f"images/{image}", "v1")
+    assert len(manifest["layers"]) == 1
+
+    for reference in (f"{image}:v1", f"{image}@{digest}"):
+        pulled = tmp_path / "pulled.tar"
+        await cloudly("image", "pull-archive", reference, pulled)
+        assert layers_in(pulled) == [web.layer()]
+        assert not (tmp_path / "pulled.tar.part").exists()
+    for read_as in ("docker-archive", "oci-archive"):
+        told = json.loads(await run("skopeo", "inspect", f"{read_as}:{pulled}"))
+        assert told["Architecture"] == "amd64"
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed")
+async def test_what_docker_saves_is_pushed_and_what_is_pulled_docker_loads(
+    docker_engine: DockerEngine, cloudly: Cloudly, image: str, tmp_path: Path
+) -> None:
+    docker = ("docker", "-H", docker_engine.host)
+    name = f"{image}:saved"
+    await run(*docker, "load", stdin=docker_archive(WebImage(f"saved {image}"), name))
+    id = await run(*docker, "image", "inspect", "-f", "{{.Id}}", name)
+    await run(*docker, "save", "-o", tmp_path / "saved.tar", name)
+    await run(*docker, "rmi", name)
+    # Through pipes, as in `docker save … | cloudly image push-archive … -`.
+    await cloudly("image", "push-archive", image, "-", stdin=(tmp_path / "saved.tar").read_bytes())
+    await cloudly("image", "pull-archive", image, tmp_path / "pulled.tar")
+    await run(*docker, "load", "-i", tmp_path / "pulled.tar")
+    with tarfile.open(tmp_path / "pulled.tar") as opened:
+        loaded = json.load(opened.extractfile("manifest.json"))[0]["RepoTags"][0]  # type: ignore[arg-type]
+    assert loaded.endswith(f"images/{image}:latest")
+    assert await run(*docker, "image", "inspect", "-f", "{{.Id}}", loaded) == id
+
+
+async def test_what_cannot_be_is_told_and_nothing_is_left(
+    house: House, cloudly: Cloudly, image: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "web.tar"
+    archive.write_bytes(docker_archive(WebImage("web"), "web:v1"))
+    broken = tmp_path / "broken.tar"
+    broken.write_bytes(archive.read_bytes()[:-20_000])
+    pulled = tmp_path / "pulled.tar"
+    for arguments, told in (
+        (("push-archive", f"{image}:v1", broken), "archive"),
+        (("push-archive", f"{image}:-x", archive), "tag"),
+        (("push-archive", "no-such-image:v1", archive), "there is no image named"),
+        (("push-archive", f"{image}@sha256:{'1' * 64}", archive), "under a tag"),
+        (("pull-archive", f"{image}:v1", pulled), "v1"),
+    ):
+        assert told in await cloudly("image", *arguments, fails=True)
+    assert not pulled.exists()
+    assert (await house.registry.client().call("GET", f"/v2/images/{image}/manifests/v1")).status == 404
+    assert await until_no_uploads(house.registry)
+
+    headers = {"Authorization": f"Bearer {house.registry.auth.issue('viewer')}"}
+    id = json.loads(await cloudly("image", "get", image, "-o", "json"))["id"]
+    where = f"{house.url}/api/v1/images/{id}/archives"
+    http = house.registry.http
+    async with http.post(where, params={"tag": "v1"}, data=archive.read_bytes(), headers=headers) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (403, "PERMISSION_DENIED")
+    async with http.post(where, params={"tag": "v1"}, data=archive.read_bytes()) as answer:
+        assert answer.status == 401
+    async with http.get(f"{where}/v1", headers=headers) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (404, "NOT_FOUND")
+
+
+async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(house: House, cloudly: Cloudly, image: str) -> None:
+    id = json.loads(await cloudly("image", "get", image, "-o", "json"))["id"]
+    headers = {"Authorization": f"Bearer {house.registry.auth.issue('admin')}"}
+    content = docker_archive(WebImage("web", padding=PADDING), "web:v1")
+    sent = asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield content[: len(content) // 2]
+        sent.set()
+        await asyncio.Event().wait()
+
+    async def push() -> None:
+        where = f"{house.url}/api/v1/images/{id}/archives"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(where, params={"tag": "v1"}, data=half(), headers=headers),
+        ):
+            pass
+
+    pushing = asyncio.create_task(push())
+    await sent.wait()
+    assert await until(house.registry, lambda files: bool(files))
+    pushing.cancel()
+    assert await until_no_uploads(house.registry)
+    assert (await house.registry.client().call("GET", f"/v2/images/{image}/manifests/v1")).status == 404
+
+
+async def test_a_pull_that_breaks_off_is_no_file(house: House, cloudly: Cloudly, image: str, tmp_path: Path) -> None:
+    archive = tmp_path / "web.tar"
+    archive.write_bytes(docker_archive(WebImage("torn", padding=PADDING + 100_000), "web:v1"))
+    await cloudly("image", "push-archive", f"{image}:v1", archive)
+    layer = (await files_of(house, f"images/{image}", "v1"))["layers"][0]
+    # Its bytes are cut in the store, so that they end too soon.
+    (stored,) = [path for path in await stored_files(house.registry, "") if path.stat().st_size == layer["size"]]
+    await asyncio.to_thread(os.truncate, stored, layer["size"] // 2)
+    pulled = tmp_path / "pulled.tar"
+    await cloudly("image", "pull-archive", f"{image}:v1", pulled, fails=True)
+    assert list(tmp_path.glob("pulled.tar*")) == []
+
+
+async def stored_files(registry: Registry, under: str) -> list[Path]:
+    """The object store's files."""
+    root = registry.settings.data_dir / "objects" / under
+    return await asyncio.to_thread(lambda: [path for path in root.rglob("*") if path.is_file()])
+
+
+async def until(registry: Registry, condition: Callable[[list[Path]], bool]) -> bool:
+    """Wait for a state of the uploads."""
+    async with asyncio.timeout(60):
+        while not condition(await stored_files(registry, ".uploads")):
+            await asyncio.sleep(0.1)
+    return True
+
+
+async def until_no_uploads(registry: Registry) -> bool:
+    """Wait until no upload is left."""
+    return await until(registry, lambda files: not files)
