@@ -53,6 +53,13 @@ class DirectoryUpload:
             self.committed = True
         return stat_of(self.key, os.fstat(self._fd))
 
+    async def withdraw(self) -> None:
+        """See Upload. Its lock keeps others away."""
+
+    async def rescue(self) -> ObjectStat | None:
+        """See Upload."""
+        return None
+
     async def discard(self, keep: str = "") -> None:
         """See Upload."""
         if keep != self.key:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cloudly_kit.errors import NotFound
 from cloudly_kit.ids import new_id
 from cloudly_kit.objects.store import Hasher, ObjectStat
 
@@ -164,6 +165,21 @@ class S3Upload:
         if len(self._segments) != 1:
             # The parts stay until the upload ends: a replica that dies here is followed by one that joins them again.
             self._segments = [await self._store.put(self._segment_key(0), self.read())]
+        return self._segments[0]
+
+    async def withdraw(self) -> None:
+        """See Upload."""
+        await self._store.call("delete_object", Key=marker_of(self.key))
+
+    async def rescue(self) -> ObjectStat | None:
+        """See Upload. The marker tells; the copy is a segment that whoever discards has not seen."""
+        try:
+            await self._store.call("head_object", Key=marker_of(self.key))
+        except NotFound:
+            pass
+        else:
+            return None
+        self._segments = [await self._store.put(self._segment_key(0), self.read())]
         return self._segments[0]
 
     async def discard(self, keep: str = "") -> None:

@@ -77,6 +77,18 @@ class Upload(Protocol):
         Committing again answers the same.
         """
 
+    async def withdraw(self) -> None:
+        """Say that it is going to be discarded. Who commits it at the same time, on stores without locks, learns of that by
+        `rescue`: so look whether it was committed after this, and take the commit down before that.
+        """
+
+    async def rescue(self) -> ObjectStat | None:
+        """What was committed under another key, where the upload was withdrawn meanwhile; None where it was not.
+
+        Raises:
+            NotFound: its bytes are gone.
+        """
+
     async def discard(self, keep: str = "") -> None:
         """End it: nothing is left of it but the object `keep`, if that is what a commit answered."""
 

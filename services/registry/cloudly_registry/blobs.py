@@ -1,14 +1,17 @@
 """Blobs: stored once, readable in the repositories that link them."""
 
+import structlog
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.objects import ObjectStat, ObjectStore
-from cloudly_kit.store import Session
+from cloudly_kit.store import Session, now
 
 from cloudly_registry.blob_records import BlobRecords
 from cloudly_registry.documents import Blob, Link
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.store import RegistryStore
+
+log = structlog.get_logger()
 
 PREFIX = "registry/blobs/"
 
@@ -37,13 +40,28 @@ class Blobs:
     async def moved(self, link: Link) -> Link:
         """The link again, after its object was not found, or found damaged: the blob may have been stored anew since.
 
+        Where it was not, and its object is missing, it is marked as lost.
+
         Raises:
             BlobUnknown: its bytes are lost.
         """
         blob = await self._store.blob(link.digest)
         if blob is None or blob.key == link.key:
+            if blob is not None:
+                await self._note_lost(blob)
             raise BlobUnknown(link.digest)
         return link.model_copy(update={"key": blob.key, "size": blob.size})
+
+    async def _note_lost(self, blob: Blob) -> None:
+        """Have clients bring a blob again whose bytes are gone. A store that shows nothing at all has lost its disk or its
+        bucket, and not this blob.
+        """
+        if blob.lost_since is not None or await self._objects.stat(blob.key) is not None:
+            return
+        if await anext(self._objects.list(PREFIX), None) is None:
+            return
+        await self._store.mark_blob(blob, now())
+        log.error("registry.blob_lost", digest=blob.id, object=blob.key)
 
     async def read(self, image_id: str, digest: str, limit: int) -> bytes:
         """The first `limit` bytes of a repository's blob; empty when it has none."""

@@ -84,7 +84,7 @@ class Fsck:
                 if again is not None and again.key == blob.key:
                     await self._lost(rows, blob, fault, why, report)
             elif blob.lost_since is not None:
-                repaired = "the mark was taken away" if report.repair and await rows.mark(blob, None) else ""
+                repaired = "the mark was taken away" if report.repair and await self.store.mark_blob(blob, None) else ""
                 report.add("blob marked in vain", blob.id, "it is whole", repaired=repaired)
 
     async def _fault(self, blob: Blob, report: FsckReport) -> tuple[str, str]:
@@ -109,7 +109,7 @@ class Fsck:
     async def _lost(self, rows: FsckStore, blob: Blob, fault: str, why: str, report: FsckReport) -> None:
         repositories, tags = await rows.affected(blob.id)
         repaired = ""
-        if report.repair and await rows.mark(blob, blob.lost_since or now()):
+        if report.repair and await self.store.mark_blob(blob, blob.lost_since or now()):
             repaired = "marked: push it again"
             crashpoint("registry.fsck.after_mark")
             if fault == "blob damaged":

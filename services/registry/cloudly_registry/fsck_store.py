@@ -1,10 +1,7 @@
 """What a check asks of Mongo: everything, in pages that outlive no cursor, and whom a fault hits."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import Any
-
-from cloudly_kit.store import Session
 
 from cloudly_registry.documents import Blob, Link, ManifestRow, TagRow
 from cloudly_registry.store import RegistryStore
@@ -67,20 +64,6 @@ class FsckStore:
             rows = self._database.raw(collection).find({"_id": {"$in": ids}}, {"digest": 1})
             found |= {row["digest"] async for row in rows}
         return [digest for digest in digests if digest not in found]
-
-    async def mark(self, blob: Blob, lost_since: datetime | None) -> bool:
-        """Write down that a blob's bytes are lost, or are not; False when it was stored anew meanwhile."""
-
-        async def work(session: Session) -> bool:
-            found = await self._store.blob(blob.id, session)
-            if found is None or found.key != blob.key:
-                return False
-            await self._store.put_blob(found.model_copy(update={"lost_since": lost_since}), session)
-            changed = {"$set": {"lost_since": lost_since}}
-            await self._database.raw("links").update_many({"digest": blob.id}, changed, session=session.raw)
-            return True
-
-        return await self._store.transaction(work)
 
     async def drop_damaged_content(self, digest: str, body: bytes) -> None:
         """Remove these bytes, so that a push of the manifest brings the right ones."""

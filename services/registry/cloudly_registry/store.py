@@ -14,6 +14,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Container, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
@@ -132,6 +133,20 @@ class RegistryStore:
         raw = await self.database.raw("blobs").find_one({"key": key})
         raw = raw or await self.database.raw("blobs").find_one({"key": below})
         return None if raw is None else Blob.model_validate(raw)
+
+    async def mark_blob(self, blob: Blob, lost_since: datetime | None) -> bool:
+        """Write down that a blob's bytes are lost, or are not; False when it was stored anew meanwhile."""
+
+        async def work(session: Session) -> bool:
+            found = await self.blob(blob.id, session)
+            if found is None or found.key != blob.key:
+                return False
+            await self.put_blob(found.model_copy(update={"lost_since": lost_since}), session)
+            changed = {"$set": {"lost_since": lost_since}}
+            await self.database.raw("links").update_many({"digest": blob.id}, changed, session=session.raw)
+            return True
+
+        return await self.transaction(work)
 
     async def blobs(self, digests: Iterable[str], session: Session) -> dict[str, Blob]:
         """Those of these blobs that are known, by digest."""

@@ -15,6 +15,7 @@ from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import Conflict, NotFound
 from cloudly_kit.ids import new_id
 from cloudly_kit.objects import ObjectStore, Upload
+from cloudly_kit.store import now
 
 from cloudly_registry.blobs import PREFIX, Blobs
 from cloudly_registry.documents import Blob
@@ -128,8 +129,26 @@ class Uploads:
             crashpoint("registry.upload.after_object")
             # Open, and so locked where there are locks, until it is recorded: a cancel beside us would take its bytes.
             blob = await self._blobs.record(upload.image_id, digest, whole)
+            if blob.key == whole.key:
+                blob = await self._rescued(upload, stored, blob)
             await stored.discard(keep=blob.key)
             return blob
+
+    async def _rescued(self, upload: BlobUpload, stored: Upload, blob: Blob) -> Blob:
+        """The blob, out of reach of a cancel that began before it was recorded, and so does not know of it.
+
+        Raises:
+            UploadUnknown: that has taken its bytes.
+        """
+        try:
+            copy = await stored.rescue()
+        except NotFound:
+            await self._store.mark_blob(blob, now())
+            raise UploadUnknown(upload.id) from None
+        if copy is None:
+            return blob
+        await self._store.mark_blob(blob, now())  # so that the copy takes its place
+        return await self._blobs.record(upload.image_id, blob.id, copy)
 
     async def cancel(self, upload: BlobUpload) -> None:
         """Forget an upload and its bytes, unless they are a blob by now.
@@ -140,6 +159,7 @@ class Uploads:
         """
         self._seen.pop(upload.id, None)
         async with self._opened(upload) as stored:
+            await stored.withdraw()
             blob = await self._store.blob_of_upload(upload.object_key)
             await stored.discard(keep=blob.key if blob else "")
 

@@ -1,15 +1,24 @@
 """The registry on S3: the same pushes and pulls, parts in a bucket, and redirects where clients can reach it."""
 
+import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cloudly_kit.objects.testing import ACCESS_KEY, SECRET_KEY, rclone_server
+from cloudly_kit.store import Database
+from cloudly_registry.blobs import Blobs
+from cloudly_registry.documents import Blob
+from cloudly_registry.errors import UploadUnknown
 from cloudly_registry.references import digest_of
+from cloudly_registry.store import RegistryStore
 from cloudly_registry.testing import Image, Registry, running_registry
+from cloudly_registry.testing_mix import collecting_from
+from cloudly_registry.uploads import Uploads
 from pydantic import SecretStr
 
 from tests.ranges import answers_ranges_as_it_has_to
@@ -106,3 +115,79 @@ async def test_a_bucket_that_is_away_is_unavailable_and_heals(
         assert (pulled.status, pulled.code) == (503, "UNAVAILABLE")
     finally:
         await running.__aexit__(None, None, None)
+
+
+class Held(RegistryStore):
+    """Answers a cancel's question only once something else has happened."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def blob_of_upload(self, key: str) -> Blob | None:
+        found = await super().blob_of_upload(key)
+        self.asked.set()
+        await self.go.wait()
+        return found
+
+
+@pytest.mark.parametrize("first", ["the finish", "the cancel"])
+async def test_an_upload_that_is_cancelled_while_it_is_finished_is_whole_or_gone(
+    on_s3: Registry, name: str, first: str
+) -> None:
+    data = random.Random(name).randbytes(1000)
+    digest = digest_of(data)
+    await on_s3.client().push_blob(name, b"something else")
+    async with collecting_from(on_s3, grace=timedelta(hours=1), quarantine=timedelta(hours=1)) as collector:
+        store, objects = collector.store, collector.objects
+        image = await store.image_of(name)
+        assert image is not None
+        held = Held(store.database)
+        finishing = Uploads(store, objects, Blobs(store, objects, collector.quarantine))
+        cancelling = Uploads(held, objects, Blobs(held, objects, collector.quarantine))
+        upload = await finishing.start(image.id)
+        await finishing.append(upload, 0, batches(data))
+
+        async def last() -> AsyncIterator[Sequence[bytes]]:
+            # The finish has found the upload: now the cancel finds that there is no blob of it, and takes its time, or not.
+            cancels.append(asyncio.create_task(cancelling.cancel(upload)))
+            await held.asked.wait()
+            if first == "the cancel":
+                held.go.set()
+                await cancels[0]
+            for nothing in ():
+                yield nothing
+
+        cancels: list[asyncio.Task[None]] = []
+        if first == "the finish":
+            blob = await finishing.finish(upload, digest, None, last())
+            held.go.set()
+            await cancels[0]
+            assert b"".join([piece async for piece in objects.get(blob.key)]) == data
+        else:
+            with pytest.raises(UploadUnknown):
+                await finishing.finish(upload, digest, None, last())
+        client = on_s3.client()
+        here = await client.call("GET", f"/v2/{name}/blobs/{digest}")
+        assert (here.status, here.body) == (200, data) if first == "the finish" else here.status == 404
+        await client.push_blob(name, data)
+        assert (await client.call("GET", f"/v2/{name}/blobs/{digest}")).body == data
+
+
+async def batches(data: bytes) -> AsyncIterator[Sequence[bytes]]:
+    yield [data]
+
+
+async def test_a_pull_that_finds_nothing_has_the_blob_brought_again(on_s3: Registry, name: str) -> None:
+    client, data = on_s3.client(), random.Random(name).randbytes(1000)
+    digest = await client.push_blob(name, data)
+    await client.push_blob(name, b"something that is there")
+    where = f"/v2/{name}/blobs/{digest}"
+    async with collecting_from(on_s3, grace=timedelta(hours=1), quarantine=timedelta(hours=1)) as collector:
+        blob = await collector.store.blob(digest)
+        assert blob is not None
+        await collector.objects.delete(blob.key)
+    assert (await client.call("GET", where)).status == 404
+    assert (await client.call("HEAD", where)).status == 404
+    await client.push_blob(name, data)
+    assert (await client.call("GET", where)).body == data
