@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from cloudly_kit.errors import FailedPrecondition, InvalidArgument, NotFound
 from cloudly_kit.store import Page, PageRequest
+from cloudly_kit.store.filtering import add_condition
 from cloudly_kit.store.paging import Position, fingerprint, from_token, page_size, to_token
 
 from cloudly_registry.blobs import Blobs
@@ -33,6 +34,8 @@ from cloudly_registry.version_store import FILTERS, Usage, VersionStore
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 _BATCH = 100
 _BATCHES = 10
+_MOST_TAGGED = 500
+"""So many digests are asked for by name; where a pattern means more, the versions are looked through."""
 """How many rows a page looks through; what is left out may be most of them."""
 _PARTS_SHOWN = 50
 _REFERRERS_SHOWN = 100
@@ -122,6 +125,9 @@ class ImageVersions:
         mark = fingerprint([image_id], request, [("tag", tag), ("every", str(every))])
         position = from_token(request.page_token, mark, 1)
         filtered = FILTERS.query(request.filter)
+        tagged = await self._rows.tagged(image_id, tag, _MOST_TAGGED) if tag else None
+        if tagged is not None:
+            add_condition(filtered, "digest", {"$in": sorted(tagged)})
         found: list[ImageVersion] = []
         for _ in range(_BATCHES):
             rows = await self._rows.after(image_id, filtered, position, _BATCH)

@@ -61,6 +61,8 @@ class RegistryStore:
         for collection in (self.images, self.pins):
             await collection.ensure()
         await self.quarantine.ensure()
+        # Of versions that kept uploads here (docs/decisions/0060).
+        await self.database.raw("uploads").drop()
         for name, fields in (
             ("blobs", ["key"]),
             ("links", ["image_id", "digest"]),

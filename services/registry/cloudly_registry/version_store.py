@@ -1,7 +1,9 @@
 """What is asked of Mongo about versions: manifests by their push, with tags, parts and pins, a page at a time."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cloudly_kit.store.filtering import Filters, add_condition
@@ -10,6 +12,7 @@ from cloudly_kit.store.paging import Order, Position
 from cloudly_registry.documents import ManifestRow, TagRow, Version
 from cloudly_registry.store import RegistryStore
 
+_LITERAL = re.compile(r"[^*?\[]*")
 FILTERS = Filters(
     ManifestRow,
     {
@@ -70,6 +73,18 @@ class VersionStore:
         rows = self._database.raw("tags").find({"_id": {"$in": [f"{image_id}/{tag}" for tag in tags]}})
         return [TagRow.model_validate(raw).version async for raw in rows]
 
+    async def tagged(self, image_id: str, pattern: str, most: int) -> set[str] | None:
+        """The digests that tags which match a pattern point to; None where there are more than `most`."""
+        prefix = f"{image_id}/" + _LITERAL.match(pattern)[0]  # type: ignore[index]  # it matches anything
+        query = {"_id": {"$gte": prefix, "$lt": prefix + chr(0x7F)}}  # tags are ASCII
+        found: set[str] = set()
+        async for row in self._database.raw("tags").find(query, {"version.digest": 1}):
+            if fnmatchcase(row["_id"].partition("/")[2], pattern):
+                found.add(row["version"]["digest"])
+                if len(found) > most:
+                    return None
+        return found
+
     async def tags_of(self, image_id: str, digests: Iterable[str]) -> dict[str, list[Version]]:
         """The tags that point to each of these manifests, the one that was moved last first."""
         query = {"image_id": image_id, "version.digest": {"$in": list(digests)}}
@@ -102,21 +117,17 @@ class VersionStore:
         return found
 
     async def usage(self) -> Usage:
-        """Count everything. Walks through the rows: neither server counts or adds up faster by itself."""
-        images = versions = image_bytes = blobs = blob_bytes = 0
-        shown = {"version_count": 1, "size_bytes": 1}
-        async for row in self._database.raw("images").find({"scope": "-", "live": True}, shown):
-            images += 1
-            versions += row["version_count"]
-            image_bytes += row["size_bytes"]
-        async for row in self._database.raw("blobs").find({}, {"size": 1}):
-            blobs += 1
-            blob_bytes += row["size"]
-        return Usage(
-            images,
-            versions,
-            image_bytes,
-            blobs,
-            blob_bytes,
-            sum([1 async for _ in self._database.raw("quarantine").find({}, {"_id": 1})]),
+        """Count everything; the server adds up, and no row travels."""
+        images, versions, image_bytes = await self._added_up(
+            "images", "version_count", "size_bytes", scope="-", live=True
         )
+        blobs, blob_bytes = await self._added_up("blobs", "size")
+        (quarantined,) = await self._added_up("quarantine")
+        return Usage(images, versions, image_bytes, blobs, blob_bytes, quarantined)
+
+    async def _added_up(self, collection: str, *fields: str, **equal: Any) -> list[int]:
+        """How many rows there are, and the sum of each of these fields."""
+        sums = {"count": {"$sum": 1}, **{field: {"$sum": f"${field}"} for field in fields}}
+        pipeline = [{"$match": equal}, {"$group": {"_id": None, **sums}}]
+        found = await self._database.raw(collection).aggregate(pipeline).to_list(1)
+        return [found[0][name] if found else 0 for name in sums]

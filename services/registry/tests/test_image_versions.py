@@ -15,6 +15,7 @@ from cloudly_kit.errors import (
     StaleEtag,
 )
 from cloudly_kit.ids import new_id
+from cloudly_registry import image_versions
 from cloudly_registry.image_config import image_config
 from cloudly_registry.manifest_format import OCI_INDEX, OCI_MANIFEST
 from cloudly_registry.references import digest_of
@@ -126,7 +127,7 @@ async def test_versions_are_listed_by_digest_with_all_their_tags(
 
 
 async def test_pages_and_filters_find_each_version_once(
-    client: Client, registry: Registry, stub: Stub, name: str
+    client: Client, registry: Registry, stub: Stub, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(7):
         await Image(b"%d" % number).push(registry.client("op" if number % 2 else "admin"), name, f"v{number}")
@@ -144,6 +145,12 @@ async def test_pages_and_filters_find_each_version_once(
 
     assert await tags(page_size=3) == [["v6", "v5", "v4"], ["v3", "v2", "v1"], ["v0"]]
     assert await tags(tag="v[135]", page_size=2) == [["v5", "v3"], ["v1"]]
+    assert await tags(tag="v4") == [["v4"]]
+    assert await tags(tag="v*", filter='pushed_by = "op"', page_size=2) == [["v5", "v3"], ["v1"]]
+    assert await tags(tag="*[02]") == [["v2", "v0"]]
+    assert await tags(tag="w*") == [[]]
+    monkeypatch.setattr(image_versions, "_MOST_TAGGED", 2)  # more than that are looked through
+    assert await tags(tag="v[0135]", page_size=2) == [["v5", "v3"], ["v1", "v0"]]
     assert await tags(filter='pushed_by = "op"') == [["v5", "v3", "v1"]]
     assert await tags(filter=f'digest = "{Image(b"4").digest}"') == [["v4"]]
     assert await tags(filter="platforms:linux/arm64") == [[]]
