@@ -15,6 +15,7 @@ import jwt
 from cloudly.auth.v1 import auth_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # its stubs leave it out
 
 from cloudly_kit import contract
 from cloudly_kit.errors import Unavailable, from_rpc_error
@@ -180,18 +181,28 @@ class ServiceChannel(grpc.aio.Channel):
         response_deserializer: Any = None,
         _registered_method: Any = False,
     ) -> Any:
-        """A callable `(requests: AsyncIterator, timeout=None) -> Awaitable[response]`; cancelling it ends the call."""
+        """A callable `(requests: AsyncIterator, timeout=None) -> Awaitable[response]`; cancelling it ends the call.
+
+        A refusal in the middle of the requests is told as the server says it; what fails while they are made is raised.
+        """
         inner = self._inner.stream_unary(method, request_serializer, response_deserializer)
         deadline = contract.methods()[method].deadline_seconds + 1
 
         async def call(requests: AsyncIterator[Any], timeout: float | None = None) -> Any:
-            stream = inner(requests, timeout=timeout or deadline, metadata=await self._metadata())
+            stream = inner(timeout=timeout or deadline, metadata=await self._metadata())
+            writing = asyncio.ensure_future(_write(stream, requests, request_serializer))
+            answer = asyncio.ensure_future(_answer(stream))
             try:
-                return await stream
+                await asyncio.wait({writing, answer}, return_when=asyncio.FIRST_COMPLETED)
+                if writing.done():
+                    writing.result()  # what failed while the requests were made
+                return await answer
             except grpc.aio.AioRpcError as error:
                 raise self._translated(error) from error
             finally:
+                writing.cancel()
                 stream.cancel()
+                await asyncio.gather(writing, answer, return_exceptions=True)
 
         return call
 
@@ -266,3 +277,24 @@ async def fetch_public_keys(auth_channel: grpc.aio.Channel) -> PublicKeys:
 
 async def _pause(attempt: int) -> None:
     await asyncio.sleep(random.uniform(0.5, 1.0) * min(1.0, 0.05 * 4**attempt))
+
+
+async def _answer(stream: Any) -> Any:
+    return await stream
+
+
+async def _write(stream: Any, requests: AsyncIterator[Any], serialize: Callable[[Any], bytes]) -> None:
+    """Send all requests, or as many as the server takes: where it ends the call in the middle, its status says why.
+
+    Past `stream.write`, which makes that status "Internal error from Core" where a write fails before the status is read
+    (`grpc.aio._call._StreamRequestMixin._write`).
+    """
+    await stream._metadata_sent.wait()
+    async for request in requests:
+        try:
+            await stream._cython_call.send_serialized_message(serialize(request))
+        except cygrpc.InternalError:
+            return
+        if stream.done():
+            return
+    await stream.done_writing()

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cloudly_gateway.rest import handler
 from cloudly_registry.testing import Registry
 
 from tests.dockerd import DockerEngine
@@ -153,7 +154,10 @@ async def test_what_cannot_be_is_told_and_nothing_is_left(
         assert (answer.status, (await answer.json())["reason"]) == (404, "NOT_FOUND")
 
 
-async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(house: House, cloudly: Cloudly, image: str) -> None:
+@pytest.mark.parametrize("how", ["goes away", "falls silent"])
+async def test_a_client_that_does_not_go_on_leaves_nothing(
+    house: House, cloudly: Cloudly, image: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     id = json.loads(await cloudly("image", "get", image, "-o", "json"))["id"]
     headers = {"Authorization": f"Bearer {house.registry.auth.issue('admin')}"}
     content = docker_archive(WebImage("web", padding=PADDING), "web:v1")
@@ -164,18 +168,22 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(house: House
         sent.set()
         await asyncio.Event().wait()
 
-    async def push() -> None:
+    async def push() -> int:
         where = f"{house.url}/api/v1/images/{id}/archives"
         async with (
             aiohttp.ClientSession() as http,
-            http.post(where, params={"tag": "v1"}, data=half(), headers=headers),
+            http.post(where, params={"tag": "v1"}, data=half(), headers=headers) as answer,
         ):
-            pass
+            return answer.status
 
-    pushing = asyncio.create_task(push())
-    await sent.wait()
-    assert await until(house.registry, lambda files: bool(files))
-    pushing.cancel()
+    if how == "falls silent":
+        monkeypatch.setattr(handler, "IDLE_SECONDS", 2.0)
+        assert (await push(), sent.is_set()) == (504, True)
+    else:
+        pushing = asyncio.create_task(push())
+        await sent.wait()
+        assert await until(house.registry, lambda files: bool(files))
+        pushing.cancel()
     assert await until_no_uploads(house.registry)
     assert (await house.registry.client().call("GET", f"/v2/images/{image}/manifests/v1")).status == 404
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
-from cloudly_kit.errors import NotFound, Unimplemented
+from cloudly_kit.errors import DeadlineExceeded, NotFound, Unimplemented
 from google.protobuf.message import Message
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +20,8 @@ from cloudly_gateway.rest.requests import read_request
 from cloudly_gateway.rest.routes import Binding, Match, RouteTable
 from cloudly_gateway.rest.streams import EVENTS_TYPE, EventStream
 
+IDLE_SECONDS = 60.0
+"""A client that sends nothing for so long, while it could, is not waited for."""
 Channels = Callable[[str], grpc.aio.Channel]
 """From a service's name to a channel to it."""
 
@@ -80,25 +82,19 @@ class Rest:
 
         Raises:
             ClientDisconnect: the client went away; the call is cancelled.
+            DeadlineExceeded: it fell silent; likewise.
         """
-        gone: list[ClientDisconnect] = []
 
         async def messages() -> AsyncIterator[Message]:
             yield first
+            body = request.stream()
             try:
-                async for piece in request.stream():
+                while (piece := await asyncio.wait_for(anext(body, None), IDLE_SECONDS)) is not None:
                     yield binding.method.request_class(**{binding.octets: piece})
-            except ClientDisconnect as error:
-                gone.append(error)
-                raise
+            except TimeoutError:
+                raise DeadlineExceeded(f"nothing more of the body came for {IDLE_SECONDS:.0f} seconds") from None
 
-        try:
-            answer: Message = await self._stub(binding)(messages())
-        except asyncio.CancelledError:
-            # What is raised while a call's requests are made cancels the call.
-            if gone:
-                raise gone[0] from None
-            raise
+        answer: Message = await self._stub(binding)(messages())
         return answer
 
     def _stream(self, binding: Binding, message: Message, scope: Scope) -> EventStream | Pieces:

@@ -69,6 +69,14 @@ class Archives:
         return b"".join([answer.data async for answer in self._rpc.ExportImageArchive(asked)])
 
 
+async def test_a_refusal_is_told_as_it_is_however_much_is_being_sent(archives: "Archives", name: str) -> None:
+    image_id = await archives.image(name)
+    for _ in range(30):
+        # The server refuses the first message while the client sends the others.
+        with pytest.raises(InvalidArgument):
+            await archives.take(image_id, "-x", bytes(2_000_000), piece=10_000)
+
+
 @pytest.fixture
 async def archives(registry: Registry) -> AsyncIterator[Archives]:
     async with registry.harness.channel("registry", "admin") as channel:
