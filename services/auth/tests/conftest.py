@@ -167,6 +167,12 @@ async def sso(auth: Auth, provider: Provider) -> Sso:
     return Sso(auth, provider)
 
 
+@pytest.fixture
+def sso_at(caller_of: Auth, provider: Provider) -> Callable[[Settings], Sso]:
+    """The same at a replica that the test starts and kills itself."""
+    return lambda settings: Sso(caller_of.at(settings), provider)
+
+
 def claims_of(token: str) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return claims

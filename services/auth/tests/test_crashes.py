@@ -288,6 +288,49 @@ async def test_settings_whose_answer_was_lost_are_whole_and_their_owner_is_told(
         assert {setting.key: setting.value for setting in owned} == (values if written else {})
 
 
+@pytest.mark.parametrize(
+    ("place", "used"), [("create.before_write", False), ("create.after_write", True), ("complete.after_write", True)]
+)
+async def test_a_login_by_a_provider_killed_anywhere_makes_one_whole_user_and_its_code_works_once(
+    harness: ServiceHarness, replica: Any, sso_at: Any, store: Any, place: str, used: bool
+):
+    first, second = sso_at(replica(1)), sso_at(replica(2))
+    async with dying(replica(1), f"auth.oidc.{place}"):
+        await first.make()
+        started = await first.start()
+        onward = await first.finish(**await first.provider.log_in(started.authorization_url, "grace"))
+        code = onward.partition("#sso=")[2]
+        with pytest.raises(DomainError):
+            await first.complete(code, started.verifier)
+    async with harness.running("auth", serve, replica(2)):
+        if not used:
+            await second.complete(code, started.verifier)
+        with pytest.raises(CredentialsInvalid, match="completed before"):
+            await second.complete(code, started.verifier)
+        session = await second.login("grace")
+        assert (await second.auth.identity(session.access_token)).name == "grace"
+        users = (await second.auth.users(session.access_token).ListUsers(user_pb2.ListUsersRequest())).users
+        assert sorted(user.name for user in users) == ["grace", "root"]
+    links = await store.oidc_links.find_all(scope=session.identity.id)
+    assert [link.subject for link in links] == ["grace"]
+
+
+async def test_what_a_provider_sent_back_to_a_process_that_died_is_used_up_and_the_next_login_works(
+    harness: ServiceHarness, replica: Any, sso_at: Any
+):
+    first, second = sso_at(replica(1)), sso_at(replica(2))
+    async with dying(replica(1), "auth.oidc.finish.after_spending"):
+        await first.make()
+        brought = await first.provider.log_in((await first.start()).authorization_url, "alan")
+        with pytest.raises(DomainError):
+            await first.finish(**brought)
+    assert first.provider.token_requests() == []
+    async with harness.running("auth", serve, replica(2)):
+        with pytest.raises(CredentialsInvalid, match="answered before"):
+            await second.finish(**brought)
+        assert (await second.login("alan")).identity.name == "alan"
+
+
 async def until_revoked(auth, token: str, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while True:
