@@ -212,6 +212,16 @@ async def test_nobody_is_let_in_without_credentials(gateway):
     assert response.headers["www-authenticate"] == 'Bearer realm="cloudly"'
 
 
+@pytest.mark.parametrize("token", ["é", "a.b\tc", "€".encode(), "x" * 9_000, "x" * 40_000])
+async def test_what_can_be_no_token_is_refused_as_a_wrong_one(gateway, token):
+    raw = token if isinstance(token, bytes) else token.encode("latin-1")
+    response = await gateway.client.get("/api/v1/clusters", headers={"authorization": b"Bearer " + raw})
+    assert (response.status_code, response.json()["reason"]) == (401, "CREDENTIALS_INVALID")
+    typed = {"method": "getClusters", "request": {"identity": {"jwt": raw.decode("latin-1")}}, "response": None}
+    answer = await gateway.client.post("/typedrequest", json=typed | {"correlation": {"id": "1", "phase": "request"}})
+    assert answer.json()["error"]["data"]["reason"] == "CREDENTIALS_INVALID"
+
+
 async def test_an_expired_token_is_told_as_expired(gateway):
     response = await gateway.client.get("/api/v1/clusters", headers=gateway.login("admin", seconds=-60))
     assert (response.status_code, response.json()["reason"]) == (401, "TOKEN_EXPIRED")

@@ -4,6 +4,7 @@ raises what the other side raised as the same DomainError.
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -19,7 +20,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # its stubs leave
 
 from cloudly_kit import contract
 from cloudly_kit.errors import Unavailable, from_rpc_error
-from cloudly_kit.identity import PublicKeys, current_call, key_from_jwk
+from cloudly_kit.identity import MAX_TOKEN_LENGTH, PublicKeys, current_call, key_from_jwk
 from cloudly_kit.rpc_server import (
     AUTHORIZATION,
     MAX_MESSAGE_BYTES,
@@ -251,7 +252,7 @@ class ServiceChannel(grpc.aio.Channel):
             pairs.append((AUTHORIZATION, f"Bearer {own}"))
             # A service that was itself called by a service for nobody holds that service's token: not worth passing on.
             if behalf and not (call and call.token == behalf and call.actor.type == "service"):
-                pairs.append((ON_BEHALF_OF, behalf))
+                pairs.append((ON_BEHALF_OF, _sendable(behalf)))
         return tuple((key, value) for key, value in pairs if value)
 
     def _translated(self, error: grpc.aio.AioRpcError) -> Exception:
@@ -273,6 +274,11 @@ async def fetch_public_keys(auth_channel: grpc.aio.Channel) -> PublicKeys:
     )
     answer = await get(auth_pb2.GetJwksRequest(), timeout=5)
     return {key.kid: key_from_jwk(key.x) for key in answer.keys}
+
+
+def _sendable(token: str) -> str:
+    """A client's token as metadata, which is printable ASCII and not long. What is neither is sent as one that is refused."""
+    return re.sub(r"[^!-~]", "?", token[: MAX_TOKEN_LENGTH + 1])
 
 
 async def _pause(attempt: int) -> None:
