@@ -33,7 +33,8 @@ async def serve(settings: Settings) -> None:
         nodes = Nodes(store, join_tokens, Presence(runtime.redis, settings.heartbeat_seconds))
         runtime.serve(node_pb2_grpc.add_JoinTokenServiceServicer_to_server, JoinTokenServicer(join_tokens))
         runtime.serve(
-            node_pb2_grpc.add_BaseosNodeServiceServicer_to_server, BaseosNodeServicer(nodes, settings.heartbeat_seconds)
+            node_pb2_grpc.add_BaseosNodeServiceServicer_to_server,
+            BaseosNodeServicer(nodes, runtime.journal, settings.heartbeat_seconds),
         )
         runtime.serve(
             corebuild_pb2_grpc.add_CorebuildServiceServicer_to_server, CorebuildServicer(CorebuildWorkers(view))

@@ -2,8 +2,14 @@
 
 from typing import Any
 
+from cloudly.auth.v1 import audit_pb2
 from cloudly.baseos.v1 import corebuild_pb2, corebuild_pb2_grpc, node_pb2_grpc
 from cloudly.baseos.v1 import node_pb2 as pb
+from cloudly_kit.audit.calls import denied
+from cloudly_kit.audit.entries import cut
+from cloudly_kit.audit.journal import Journal
+from cloudly_kit.errors import CredentialsInvalid
+from cloudly_kit.identity import current_call
 from cloudly_kit.masks import apply_mask
 from cloudly_kit.resources import page_request, request_key
 from google.protobuf import json_format, struct_pb2
@@ -42,8 +48,9 @@ class JoinTokenServicer(node_pb2_grpc.JoinTokenServiceServicer):
 class BaseosNodeServicer(node_pb2_grpc.BaseosNodeServiceServicer):
     """cloudly.baseos.v1.BaseosNodeService."""
 
-    def __init__(self, nodes: Nodes, heartbeat_seconds: int) -> None:
+    def __init__(self, nodes: Nodes, journal: Journal, heartbeat_seconds: int) -> None:
         self._nodes = nodes
+        self._journal = journal
         self._interval = heartbeat_seconds * 1000
 
     async def RegisterNode(self, request: pb.RegisterNodeRequest, context: Any) -> pb.RegisterNodeResponse:
@@ -61,7 +68,12 @@ class BaseosNodeServicer(node_pb2_grpc.BaseosNodeServiceServicer):
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Any) -> pb.HeartbeatResponse:
         """Take a device's report and tell it what it should be."""
-        document = await self._nodes.heartbeat(request.node_id, request.node_token, _values(request.runtime_info))
+        try:
+            document = await self._nodes.heartbeat(request.node_id, request.node_token, _values(request.runtime_info))
+        except CredentialsInvalid as error:
+            # Reports are no entries of the audit log (decision 0085); one with a wrong token is.
+            await denied(self._journal, _heartbeat_of(request.node_id), error.reason)
+            raise
         return pb.HeartbeatResponse(
             desired_state=nodes.to_message(document).desired_state, heartbeat_interval_milliseconds=self._interval
         )
@@ -90,6 +102,17 @@ class BaseosNodeServicer(node_pb2_grpc.BaseosNodeServiceServicer):
         """Forget a device."""
         await self._nodes.delete(request.node_id, request.etag)
         return pb.DeleteBaseosNodeResponse()
+
+
+def _heartbeat_of(node_id: str) -> audit_pb2.AuditEntry:
+    entry = audit_pb2.AuditEntry(
+        method="BaseosNodeService.Heartbeat", resource=audit_pb2.AuditResource(kind="node", id=cut(node_id))
+    )
+    call = current_call()
+    if call is not None:
+        entry.remote_address, entry.user_agent = cut(call.remote_address), cut(call.user_agent)
+        entry.request_id = cut(call.request_id)
+    return entry
 
 
 class CorebuildServicer(corebuild_pb2_grpc.CorebuildServiceServicer):

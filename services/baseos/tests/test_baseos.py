@@ -4,11 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cloudly.auth.v1 import audit_pb2
 from cloudly.baseos.v1 import node_pb2 as pb
 from cloudly.baseos.v1.node_pb2_grpc import BaseosNodeServiceStub, JoinTokenServiceStub
 from cloudly_baseos.config import Settings
 from cloudly_baseos.main import serve
 from cloudly_kit.errors import CredentialsInvalid, CredentialsMissing, InvalidArgument, NotFound, StaleEtag
+from cloudly_kit.testing import opened_database
 from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -100,6 +102,25 @@ async def test_wrong_expired_deleted_and_used_up_tokens_answer_alike(baseos):
             await baseos.register(token, "second")
         told.add(str(refused.value))
     assert len(told) == 1
+
+
+async def test_identities_of_devices_are_in_the_audit_log_and_their_reports_are_not(baseos, harness, mongo_url):
+    made = await baseos.join_token()
+    first, again = [await baseos.register(made.token) for _ in range(2)]
+    with pytest.raises(CredentialsInvalid):
+        await baseos.heartbeat(first.node_token)
+    for load in range(3):
+        await baseos.heartbeat(again.node_token, load=load)
+    async with opened_database(mongo_url, f"{harness.prefix}_baseos") as database:
+        rows = [row async for row in database.raw("_audit").find({}) if row["state"] == "done"]
+    entries = [audit_pb2.AuditEntry.FromString(row["body"]) for row in rows]
+    of_node = sorted((one.method, one.result) for one in entries if one.resource.id == "node-1")
+    assert of_node == [
+        ("BaseosNodeService.Heartbeat", audit_pb2.AUDIT_RESULT_DENIED),
+        ("BaseosNodeService.RegisterNode", audit_pb2.AUDIT_RESULT_DONE),
+        ("BaseosNodeService.RegisterNode", audit_pb2.AUDIT_RESULT_DONE),
+    ]
+    assert not any(secret in repr(entries) for secret in (made.token, first.node_token, again.node_token))
 
 
 async def test_as_many_devices_enrol_as_the_token_allows_however_they_race(baseos):

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cloudly_registry.collector_audit import Removal, Removals
+
 Tell = Callable[[int, int, str], Awaitable[None]]
 """Told how far it is: done, of how many (0: not known), and of what."""
 
@@ -14,21 +16,31 @@ SHOWN = 300
 class CollectionReport:
     """Grows while the collector works."""
 
-    def __init__(self, dry_run: bool) -> None:
+    def __init__(self, dry_run: bool, removals: Removals) -> None:
         self.dry_run = dry_run
+        self._removals = removals
         self._entries: list[dict[str, Any]] = []
         self._counts: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self._waiting_bytes = 0
         self._freed = 0
 
-    def add(self, what: str, repository: str, reference: str, why: str, freed: int) -> None:
+    async def add(self, gone: Removal) -> None:
         """One thing that went, or would go."""
-        self._counts[what] += 1
-        self._freed += freed
+        if not self.dry_run:
+            await self._removals.add(gone)
+        self._counts[gone.what] += 1
+        self._freed += gone.freed
         if len(self._entries) < SHOWN:
-            entry = {"what": what, "repository": repository, "reference": reference, "why": why, "bytes": freed}
-            self._entries.append(entry)
+            self._entries.append(
+                {
+                    "what": gone.what,
+                    "repository": gone.repository,
+                    "reference": gone.reference,
+                    "why": gone.why,
+                    "bytes": gone.freed,
+                }
+            )
 
     def wait(self, what: str, size: int) -> None:
         """One thing that is unused, but not for long enough."""

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import AlreadyExists, FailedPrecondition, NotFound
 from cloudly_kit.objects import ObjectStore
 from cloudly_kit.store import Session, now
 
 from cloudly_registry.collection_report import CollectionReport, Tell
+from cloudly_registry.collector_audit import Removal, Removals
 from cloudly_registry.collector_store import CollectorStore, Graph
 from cloudly_registry.documents import Blob, ImageDocument, Link
 from cloudly_registry.errors import ManifestUnknown
@@ -53,19 +55,24 @@ class Collector:
     quarantine: Quarantine
     pins: Pins
     grace: timedelta
+    journal: Journal
 
     async def run(self, tell: Tell, *, dry_run: bool = False) -> CollectionReport:
         """Collect. A dry run changes nothing and reports what a run would do now."""
-        report = CollectionReport(dry_run)
+        removals = Removals(self.journal)
+        report = CollectionReport(dry_run, removals)
         rows = CollectorStore(self.store)
-        await self._expire(rows, report)
-        pinned = await rows.pinned()
-        images = await rows.image_ids()
-        for number, image_id in enumerate(images):
-            await tell(number, len(images), "repositories")
-            await self._repository(rows, image_id, pinned, report)
-        await tell(len(images), len(images) + 1, "blobs")
-        await self._blobs(rows, report, tell)
+        try:
+            await self._expire(rows, report)
+            pinned = await rows.pinned()
+            images = await rows.image_ids()
+            for number, image_id in enumerate(images):
+                await tell(number, len(images), "repositories")
+                await self._repository(rows, image_id, pinned, report)
+            await tell(len(images), len(images) + 1, "blobs")
+            await self._blobs(rows, report, tell)
+        finally:
+            await removals.tell()
         log.info("registry.collected", **report.totals())
         return report
 
@@ -78,9 +85,8 @@ class Collector:
         if image is None:
             return
         for gone in await rows.outdated(image_id, image.retention, pinned):
-            report.add("tag", image.repository, gone.version.tag, gone.reason, 0)
-            if not report.dry_run:
-                await self._take_tag(image_id, gone.version, gone.reason)
+            if report.dry_run or await self._take_tag(image_id, gone.version, gone.reason):
+                await report.add(Removal("tag", image_id, image.repository, gone.version.tag, gone.reason))
         for _ in range(_MARKINGS):
             image = await self.store.images.find(image_id)
             if image is None:
@@ -92,14 +98,17 @@ class Collector:
                 break
         await self._links(rows, image, graph, report)
 
-    async def _take_tag(self, image_id: str, version: Tagged, reason: str) -> None:
-        async def work(session: Session) -> None:
+    async def _take_tag(self, image_id: str, version: Tagged, reason: str) -> bool:
+        async def work(session: Session) -> bool:
             tag = await self.store.tag(image_id, version.tag, session)
-            if tag is not None and tag.version.digest == version.digest and tag.version.push_time == version.push_time:
-                await self.manifests.take_tag(image_id, version.tag, reason, COLLECTOR, session)
+            if tag is None or tag.version.digest != version.digest or tag.version.push_time != version.push_time:
+                return False
+            await self.manifests.take_tag(image_id, version.tag, reason, COLLECTOR, session)
+            return True
 
-        await self.store.transaction(work)
+        taken = await self.store.transaction(work)
         crashpoint("registry.collect.after_tag")
+        return taken
 
     async def _manifests(
         self, rows: CollectorStore, image: ImageDocument, graph: Graph, used: Iterable[str], report: CollectionReport
@@ -118,15 +127,14 @@ class Collector:
             if since is None or since > now() - self.grace:
                 report.wait("manifest", graph.sizes[digest])
                 continue
-            if report.dry_run:
-                report.add("manifest", image.repository, digest, f"unused since {since:%Y-%m-%d %H:%M}", 0)
-                continue
-            taken = await self._take_manifest(image, digest)
-            if taken is None:
-                return False
-            image = taken
-            report.add("manifest", image.repository, digest, f"unused since {since:%Y-%m-%d %H:%M}", 0)
-            crashpoint("registry.collect.after_manifest")
+            if not report.dry_run:
+                taken = await self._take_manifest(image, digest)
+                if taken is None:
+                    return False
+                image = taken
+                crashpoint("registry.collect.after_manifest")
+            why = f"unused since {since:%Y-%m-%d %H:%M}"
+            await report.add(Removal("manifest", image.id, image.repository, digest, why))
         return True
 
     async def _take_manifest(self, image: ImageDocument, digest: str) -> ImageDocument | None:
@@ -173,7 +181,7 @@ class Collector:
                 gone = await self._unlink(image.id, gone)
                 crashpoint("registry.collect.after_links")
             for link in gone:
-                report.add("link", image.repository, link.digest, "no manifest refers to it", 0)
+                await report.add(Removal("link", image.id, image.repository, link.digest, "no manifest refers to it"))
 
     async def _unlink(self, image_id: str, links: Iterable[Link]) -> list[Link]:
         async def work(session: Session) -> list[Link]:
@@ -210,7 +218,7 @@ class Collector:
                 continue
             if not report.dry_run and not await self._delete_blob(rows, blob):
                 continue
-            report.add("blob", "", blob.id, "no repository has it", blob.size)
+            await report.add(Removal("blob", "", "", blob.id, "no repository has it", blob.size))
 
     async def _delete_blob(self, rows: CollectorStore, blob: Blob) -> bool:
         async def work(session: Session) -> bool:
@@ -232,10 +240,11 @@ class Collector:
     async def _expire(self, rows: CollectorStore, report: CollectionReport) -> None:
         """Let go what has been kept for long enough, unless a cluster needs it by now."""
         while batch := await self.store.quarantine.expired(now(), _BATCH):
-            for held in batch:
+            for held in sorted(batch, key=lambda held: held.image_id):
                 why = f"deleted {held.delete_time:%Y-%m-%d %H:%M} ({held.reason})"
                 if report.dry_run or await self._let_go(rows, held):
-                    report.add(f"quarantined {held.kind.value}", "", held.reference, why, 0)
+                    what = f"quarantined {held.kind.value}"
+                    await report.add(Removal(what, held.image_id, "", held.reference, why))
             crashpoint("registry.collect.after_expire")
             if report.dry_run:
                 break

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.hints import Hints
 from cloudly_kit.objects import from_settings
 from cloudly_kit.outbox import Outbox
@@ -46,7 +47,7 @@ async def collecting_from(registry: Registry, *, grace: timedelta, quarantine: t
         pins, blobs = Pins(store, kept), Blobs(store, objects, kept)
         outbox = Outbox(database, redis, "registry", PUBLISHES)
         manifests = Manifests(store, blobs, pins, kept, outbox, hints, ManifestCache(hints))
-        yield Collector(store, objects, manifests, kept, pins, grace)
+        yield Collector(store, objects, manifests, kept, pins, grace, Journal(database, redis, "registry"))
 
 
 @dataclass(frozen=True)

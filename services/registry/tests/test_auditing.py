@@ -1,11 +1,14 @@
 """What is written over /v2 is in the audit log."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from cloudly.auth.v1 import audit_pb2 as pb
+from cloudly_registry.collector import Collector
+from cloudly_registry.collector_audit import METHOD, NAMED
 from cloudly_registry.http.auditing import Audited
 from cloudly_registry.http.server import ROUTES
 from cloudly_registry.manifest_format import OCI_MANIFEST
@@ -86,6 +89,32 @@ async def test_pushes_and_deletes_are_told_with_digest_caller_and_address(client
         ("registry.DeleteManifest", "manifest", image.digest, pb.AUDIT_RESULT_DONE),
         ("registry.DeleteBlob", "blob", blob, pb.AUDIT_RESULT_DONE),
     ]
+
+
+async def test_what_the_collector_takes_is_named_by_image_however_much_it_is(
+    client: Client, collector: Collector, name: str, told
+) -> None:
+    async def silent(done: int, total: int, what: str) -> None:
+        """Progress that nobody reads."""
+
+    images = [Image(f"{name} {number}".encode()) for number in range(NAMED + 2)]
+    for image in images:
+        await image.push(client, name, "v1")  # takes the tag from the one before
+    keeping = await collector.run(silent)
+    assert keeping.changes == 0
+    await asyncio.sleep(0.6)
+    await collector.run(silent, dry_run=True)
+    assert not [entry for entry in await told() if entry.method == METHOD], "a dry run takes nothing"
+    await collector.run(silent)
+    entries = [entry for entry in await told() if entry.method == METHOD]
+    assert {(entry.resource.kind, entry.resource.name, entry.actor.name) for entry in entries} == {
+        ("image", name, "registry")
+    }
+    requests = [json.loads(entry.request) for entry in entries]
+    named = [removed for request in requests for removed in request["removed"]]
+    assert max(len(request["removed"]) for request in requests) <= NAMED
+    assert sorted(one["reference"] for one in named) == sorted(image.digest for image in images[:-1])
+    assert all(one["kind"] == "manifest" and one["why"].startswith("unused since") for one in named)
 
 
 async def test_what_is_refused_is_told_too_and_a_flood_of_it_is_counted(
