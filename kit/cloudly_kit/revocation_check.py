@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from cloudly_kit.errors import DomainError
 from cloudly_kit.identity import REVOKED_KEY
 
+FRESH_SECONDS = 1.0
+"""How long an answer of auth goes for new while Redis is away: then a logout counts after so long, and auth is asked once in
+it about a session, however many calls there are."""
 KEPT_SECONDS = 10.0
-"""How long auth's answers are kept while Redis is away, so that auth is not asked with every call."""
+"""How old an answer of auth may be while neither Redis nor auth answers: a restart of auth takes less."""
 MOST_KEPT = 10_000
 
 
@@ -23,6 +27,8 @@ class RevocationCheck:
         self._asking: tuple[set[str], asyncio.Task[set[str] | None]] | None = None
         """What is asked of Redis next: by all whose calls come in the same turn of the loop."""
         self._told: dict[str, tuple[bool, float]] = {}
+        """What auth said, and when."""
+        self._being_told: dict[str, asyncio.Task[bool]] = {}
 
     async def __call__(self, sid: str) -> bool:
         """Whether tokens with this sid are refused.
@@ -53,11 +59,26 @@ class RevocationCheck:
         return {sid for sid, value in zip(sids, found, strict=True) if value is not None}
 
     async def _of_auth(self, sid: str) -> bool:
-        known = self._told.get(sid)
-        if known and known[1] > time.monotonic():
-            return known[0]
-        revoked = await self._ask_auth(sid)
+        revoked, told = self._told.get(sid, (False, float("-inf")))
+        # What was revoked stays so for as long as its tokens could live.
+        if revoked or time.monotonic() - told < FRESH_SECONDS:
+            return revoked
+        asking = self._being_told.get(sid)
+        if asking is None:
+            asking = self._being_told[sid] = asyncio.create_task(self._tell(sid), name="revocation-of-auth")
+        try:
+            return await asyncio.shield(asking)
+        except DomainError:
+            if time.monotonic() - told < KEPT_SECONDS:
+                return revoked
+            raise
+
+    async def _tell(self, sid: str) -> bool:
+        try:
+            revoked = await self._ask_auth(sid)
+        finally:
+            del self._being_told[sid]
         if len(self._told) > MOST_KEPT:
             self._told.clear()
-        self._told[sid] = (revoked, time.monotonic() + KEPT_SECONDS)
+        self._told[sid] = (revoked, time.monotonic())
         return revoked

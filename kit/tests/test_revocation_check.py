@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from cloudly_kit import revocation_check
 from cloudly_kit.errors import Unavailable
 from cloudly_kit.identity import REVOKED_KEY
 from cloudly_kit.revocation_check import RevocationCheck
@@ -10,17 +11,18 @@ from redis.asyncio import Redis
 
 
 class Auth:
-    """Knows one session that was ended, and counts the questions."""
+    """Knows which sessions were ended, and counts the questions."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.ended = {"ended"}
         self.away = False
 
     async def __call__(self, sid: str) -> bool:
         self.asked.append(sid)
         if self.away:
             raise Unavailable("auth")
-        return sid == "ended"
+        return sid in self.ended
 
 
 async def trips(redis: Redis) -> int:
@@ -56,7 +58,8 @@ async def test_a_caller_that_goes_away_takes_the_answer_from_nobody(redis_client
     assert first.cancelled()
 
 
-async def test_auth_answers_while_redis_is_away_and_is_not_asked_with_every_call(own_redis):
+async def test_auth_answers_while_redis_is_away_and_is_not_asked_with_every_call(own_redis, monkeypatch):
+    monkeypatch.setattr(revocation_check, "FRESH_SECONDS", 1_000)
     auth = Auth()
     async with Redis.from_url(own_redis.url) as client:
         check = RevocationCheck(client, auth)
@@ -65,7 +68,18 @@ async def test_auth_answers_while_redis_is_away_and_is_not_asked_with_every_call
             assert await asyncio.gather(check("ended"), check("other")) == [True, False]
         assert sorted(set(auth.asked)) == ["ended", "other"]
         assert len(auth.asked) == 2
+        auth.ended.add("other")
+        assert not await check("other")
+        monkeypatch.setattr(revocation_check, "FRESH_SECONDS", 0)
+        assert await asyncio.gather(*(check("other") for _ in range(20))) == [True] * 20
+        assert len(auth.asked) == 3, "calls that come together ask once"
+        assert not await check("living")
         auth.away = True
+        monkeypatch.setattr(revocation_check, "KEPT_SECONDS", 1_000)
+        assert not await check("living"), "auth restarts"
+        monkeypatch.setattr(revocation_check, "KEPT_SECONDS", 0)
+        with pytest.raises(Unavailable):
+            await check("living")
         assert await check("ended")
         with pytest.raises(Unavailable):
             await check("unknown")
