@@ -277,7 +277,7 @@ async def fetch_public_keys(auth_channel: grpc.aio.Channel) -> PublicKeys:
 
 
 def _sendable(token: str) -> str:
-    """A client's token as metadata, which is printable ASCII and not long. What is neither is sent as one that is refused."""
+    """A client's token as metadata: printable ASCII, and not long. What is not so goes as one that is refused."""
     return re.sub(r"[^!-~]", "?", token[: MAX_TOKEN_LENGTH + 1])
 
 

@@ -1,4 +1,4 @@
-"""Requests that nobody would write, made from the served description, through a real gateway to a real auth: none may break it.
+"""Requests that nobody would write, drawn from the served description, through a real gateway to a real auth.
 
 The gateway's own fuzz (gateway/tests/test_fuzz.py) has stand-ins behind it, and auth's (services/auth/tests/test_fuzz.py)
 nothing before it: here is what only both together do.
@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 PASSWORD = "a long enough passphrase"
-EXAMPLES = 5
+EXAMPLES = 8
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 AUTH = {one.name for one in contract.methods().values() if one.owner == "auth"}
 DESCRIBED = document("http://localhost")
@@ -47,8 +47,9 @@ class House:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
+        """From an address of its own: the requests use up what theirs may do wrong."""
         self.known: list[str] = []
-        """What exists here, to be put into requests."""
+        """What exists here, to be put into requests; the same for all of them, as drawing has to be."""
         self.logins: dict[str, str] = {"nobody": ""}
         self._keeper = ""
 
@@ -56,7 +57,7 @@ class House:
         """Make people and things. Nobody but this class knows the first admin, so no request can throw it out."""
         self._keeper = await self._login("keeper")
         for role in ("admin", "viewer"):
-            await self.renew(role)
+            self.known += await self.renew(role)
         headers = {"authorization": f"Bearer {self.logins['admin']}"}
         wish = {"token": {"name": "ci", "roles": ["admin"]}}
         made = (await self.http.post("/api/v1/tokens", json=wish, headers=headers)).json()
@@ -64,15 +65,15 @@ class House:
         sessions = (await self.http.get("/api/v1/auth/sessions", headers=headers)).json()["sessions"]
         self.known += [made["token"]["id"], made["token"]["etag"], sessions[0]["id"], made["secret"], "hetznerToken"]
 
-    async def renew(self, role: str) -> None:
-        """Another user with this role, logged in."""
+    async def renew(self, role: str) -> list[str]:
+        """Another user with this role, logged in; their id, etag and name."""
         user = {"name": f"{role}-{uuid.uuid4().hex[:8]}", "roles": [role], "password": PASSWORD}
         headers = {"authorization": f"Bearer {self._keeper}"}
         answer = await self.http.post("/api/v1/users", json={"user": user}, headers=headers)
         assert answer.status_code == 201, answer.text
         made = answer.json()
         self.logins[role] = await self._login(user["name"])
-        self.known += [made["id"], made["etag"], user["name"]]
+        return [made["id"], made["etag"], str(user["name"])]
 
     async def _login(self, name: str) -> str:
         answer = await self.http.post("/api/v1/auth/login", json={"username": name, "password": PASSWORD})
@@ -96,7 +97,9 @@ async def house(scratch: Any, mongo_url: str, redis_url: str) -> AsyncIterator[H
         other = harness.settings(registry.Settings, http_listen=listen, auth_address=addresses["auth"])
         await stack.enter_async_context(harness.running("registry", registry.serve, other))
         url = await stack.enter_async_context(serving(gateway_settings(harness, addresses)))
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
+        elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        client = httpx.AsyncClient(base_url=url, timeout=60, transport=elsewhere)
+        http = await stack.enter_async_context(client)
         made = House(http)
         await made.fill()
         yield made
