@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from cloudly_kit.testing import free_port
+from cloudly_providers.testing.hetzner import HetznerFake
 
 START_SECONDS = 60.0
 
@@ -121,9 +122,16 @@ class Suite:
 
 
 @pytest.fixture(scope="session")
-def suite(scratch: Path) -> Iterator[Suite]:
+def hetzner() -> Iterator[HetznerFake]:
+    """What the suite takes for Hetzner: no test asks the real one."""
+    with HetznerFake() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def suite(scratch: Path, hetzner: HetznerFake) -> Iterator[Suite]:
     """The whole suite, started once for the session."""
-    running = Suite(scratch / "suite")
+    running = Suite(scratch / "suite", CLOUDLY_HETZNER_URL=hetzner.api)
     running.start()
     yield running
     running.stop()

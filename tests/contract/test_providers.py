@@ -1,6 +1,6 @@
 """Whatever has settings can be tested, or is said to be used by nothing."""
 
-from cloudly_auth.setting_keys import SETTING_KEYS
+from cloudly_auth.setting_keys import SETTING_KEYS, TESTABLE
 from cloudly_clusters.providers import NOT_USED, TESTED_ELSEWHERE
 from cloudly_kit import contract
 
@@ -21,3 +21,4 @@ def test_every_provider_with_settings_can_be_tested_or_is_used_by_nothing():
     assert own_routes == {*TESTED_ELSEWHERE, "{provider}"}
     by_clusters = {known.provider for known in SETTING_KEYS.values() if "clusters" in known.owners}
     assert used - NOTHING_TO_ASK == by_clusters | (set(TESTED_ELSEWHERE) & used)
+    assert used - NOTHING_TO_ASK == TESTABLE

@@ -90,6 +90,8 @@ _KEYS = (
 )
 
 SETTING_KEYS: Mapping[str, SettingKey] = {known.key: known for known in _KEYS}
+TESTABLE = frozenset({"hetzner", "cloudflare", "dcrouter", "corebuild"})
+"""The providers whose connection an owner of their settings can test."""
 OWNERS = tuple(sorted({owner for known in _KEYS for owner in known.owners}))
 """The services that own settings."""
 

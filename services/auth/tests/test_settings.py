@@ -29,6 +29,8 @@ async def test_a_secret_is_masked_for_readers_sealed_where_it_lies_and_plain_for
     before = {setting.key: setting for setting in (await settings.ListSettings(pb.ListSettingsRequest())).settings}
     assert set(before) == set(SETTING_KEYS)
     assert not any(setting.set for setting in before.values())
+    testable = {setting.provider for setting in before.values() if setting.testable}
+    assert testable == {"hetzner", "cloudflare", "dcrouter", "corebuild"}
     answer = await settings.UpdateSettings(updates(hetznerToken=f" {TOKEN}\n", awsRegion="eu-central-1"))
     assert [setting.value for setting in answer.settings] == ["****WXYZ", "eu-central-1"]
     read = (await settings.GetSetting(pb.GetSettingRequest(key="hetznerToken"))).setting

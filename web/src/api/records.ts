@@ -101,6 +101,9 @@ export type ApiTokenWish = Pick<Schemas["ApiToken"], "name" | "ownerId" | "roles
 export type CreatedApiToken = Schemas["CreateApiTokenResponse"] & { token: ApiToken };
 
 export type Setting = With<Schemas["Setting"], "key" | "provider">;
+/** What a test of the connection to a provider found. */
+export type ConnectionTest = With<Schemas["ConnectionTest"], "provider">;
+export type CheckOutcome = Schemas["CheckOutcome"];
 /** A new value; empty clears the setting. `etag` is what was read. */
 export type SettingUpdate = Required<Schemas["SettingUpdate"]>;
 

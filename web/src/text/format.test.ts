@@ -27,6 +27,7 @@ it("says enums and reasons as words", () => {
 it("begins sentences with a capital and leaves names as they are", () => {
   expect(sentence("start coreflow")).toBe("Start coreflow");
   expect(sentence("docker.io/library/redis:8 is missing")).toBe("docker.io/library/redis:8 is missing");
+  expect(sentence("http://127.0.0.1 cannot be reached")).toBe("http://127.0.0.1 cannot be reached");
 });
 
 it("shortens digests to what people compare", () => {

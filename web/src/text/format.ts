@@ -52,9 +52,9 @@ export function enumWord(value: string | undefined, name: string): string {
   return word === "unspecified" ? "" : word;
 }
 
-/** A message of the server as a sentence: it begins with a capital, unless with a name such as an image's. */
+/** A message of the server as a sentence: it begins with a capital, unless with a name such as an image's, or a URL. */
 export function sentence(text: string): string {
-  if (!/^[a-z]+(?:[ ,:;']|$)/.test(text)) return text;
+  if (!/^[a-z]+(?:[ ,:;'](?!\/\/)|$)/.test(text)) return text;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

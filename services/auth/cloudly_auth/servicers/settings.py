@@ -7,6 +7,7 @@ from cloudly.auth.v1 import setting_pb2_grpc
 from cloudly_kit.identity import caller
 from cloudly_kit.resources import timestamp
 
+from cloudly_auth.setting_keys import TESTABLE
 from cloudly_auth.settings import Setting, Settings, Wish
 
 
@@ -70,4 +71,5 @@ def _message(setting: Setting) -> pb.Setting:
         etag=setting.etag,
         change_time=timestamp(setting.change_time),
         changed_by=setting.changed_by,
+        testable=known.provider in TESTABLE,
     )

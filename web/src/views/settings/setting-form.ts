@@ -10,6 +10,8 @@ export interface Group {
   used: boolean;
   /** Whether one has a value. */
   set: boolean;
+  /** Whether the connection to it can be tested. */
+  testable: boolean;
 }
 
 /** What was entered, by key; a key that is not in it stays as it is. */
@@ -50,6 +52,7 @@ export function groups(settings: readonly Setting[]): Group[] {
       settings: own,
       used: own.some(({ owners }) => (owners ?? []).length > 0),
       set: own.some((setting) => setting.set),
+      testable: own.some((setting) => setting.testable),
     };
   });
   return [...all.filter(({ used }) => used), ...all.filter(({ used }) => !used)];

@@ -3,6 +3,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import type { Setting, SettingUpdate } from "../../api/records";
+import { testProvider } from "../../api/providers";
 import { clearSetting, listSettings, updateSettings } from "../../api/settings";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
@@ -16,6 +17,7 @@ import { toast } from "../../elements/toasts";
 import { Polled } from "../../state/polled";
 import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
+import "./connection-test";
 import type { SettingDialog } from "./setting-dialog";
 import "./setting-dialog";
 import { groups, label, type Group } from "./setting-form";
@@ -85,7 +87,7 @@ export class SettingList extends LitElement {
           ${this.settings.value
             ? html`<div class="groups">${all.filter(({ used }) => used).map((group) => this.renderGroup(group))}</div>
                 <h2 class="part">Kept for later</h2>
-                <p class="muted">Cloudly does not work with these providers yet; their credentials can be kept here already.</p>
+                <p class="muted">Cloudly does not work with these providers yet; their credentials can be kept here already, and not be tested.</p>
                 <div class="groups">${all.filter(({ used }) => !used).map((group) => this.renderGroup(group))}</div>`
             : html`<div class="panel" ?hidden=${this.settings.error !== undefined}><cl-empty symbol="wait" heading="Reading settings…"></cl-empty></div>`}
         </div>
@@ -112,6 +114,14 @@ export class SettingList extends LitElement {
       <ul>
         ${group.settings.map((setting) => this.renderSetting(setting))}
       </ul>
+      ${group.testable
+        ? html`<cl-connection-test
+            label=${group.title}
+            hindrance=${group.set ? "" : "Nothing is set yet: there is nothing to test."}
+            version=${group.settings.map(({ etag }) => etag).join(" ")}
+            .test=${() => testProvider(client, group.provider)}
+          ></cl-connection-test>`
+        : nothing}
     </section>`;
   }
 
