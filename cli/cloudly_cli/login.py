@@ -71,10 +71,27 @@ def login(
     else:
         username = username or click.prompt("User name", default=current.username if current else None)
         password = click.prompt("Password", hide_input=True)
-    answer = client.call(
-        "POST", "/api/v1/auth/login", body={"username": username, "password": password}, anonymous=True
-    )
-    _keep_session(name, client, answer, code)
+    _keep_session(name, client, _first_step(client, username, password), code)
+
+
+def _first_step(client: Client, username: str, password: str) -> dict[str, Any]:
+    body = {"username": username, "password": password}
+    try:
+        answer: dict[str, Any] = client.call("POST", "/api/v1/auth/login", body=body, anonymous=True)
+    except Problem as problem:
+        if problem.reason == "CREDENTIALS_INVALID" and _has_no_admin(client):
+            raise Failure(
+                f"nobody can log in at {client.url} with a password yet: it has no admin",
+                3,
+                "Start it with SERVEZONE_ADMINACCOUNT=user:password in its environment, and it makes the first one.",
+            ) from problem
+        raise
+    return answer
+
+
+def _has_no_admin(client: Client) -> bool:
+    # Servers of earlier versions do not say.
+    return client.call("GET", "/api/v1/auth/login-options", anonymous=True).get("password") is False
 
 
 def _keep_session(name: str, client: Client, answer: dict[str, Any], code: str | None) -> None:

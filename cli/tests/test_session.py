@@ -4,7 +4,7 @@ import asyncio
 import stat
 import tomllib
 
-from cloudly.auth.v1 import auth_pb2, factor_pb2
+from cloudly.auth.v1 import auth_pb2, factor_pb2, sso_pb2
 from cloudly_kit.errors import CredentialsInvalid, TokenRevoked
 
 
@@ -26,6 +26,18 @@ async def test_a_wrong_password_is_refused_and_changes_nothing(cloudly):
     result = await cloudly("login", cloudly.gateway.url, "-u", "ada", "--password-stdin", input="no\n", code=3)
     assert "Credentials invalid" in result.stderr
     assert cloudly.config.read_text() == before
+
+
+async def test_where_there_is_no_admin_yet_a_refused_password_is_not_blamed(cloudly):
+    def refuse(_):
+        raise CredentialsInvalid
+
+    cloudly.services.answers["Login"] = refuse
+    cloudly.services.answers["ListLoginOptions"] = sso_pb2.ListLoginOptionsResponse(password=False)
+    result = await cloudly("login", cloudly.gateway.url, "-u", "ada", "--password-stdin", input="no\n", code=3)
+    assert "it has no admin" in result.stderr
+    assert "SERVEZONE_ADMINACCOUNT" in result.stderr
+    assert "Credentials invalid" not in result.stderr
 
 
 async def test_a_login_asks_for_what_it_is_not_told(cloudly):

@@ -36,6 +36,23 @@ def test_a_wrong_password_is_refused_in_words_and_the_right_one_leads_where_one_
     assert page.url == f"{suite.url}/workloads?only=attention"
 
 
+def test_the_login_page_offers_what_works_here(visit, suite):
+    page = visit.open("/login")
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_be_visible()
+    told = {"password": False, "passkeys": False}
+    page.route("**/api/v1/auth/login-options", lambda route: route.fulfill(json=told))
+    page.reload()
+    # Before the first admin there is no password that could be right.
+    expect(page.get_by_text("Cloudly has no admin")).to_be_visible()
+    expect(page.get_by_label("User name")).to_have_count(0)
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_have_count(0)
+    assert serious(page) == []
+    told["password"] = True
+    page.get_by_role("button", name="Look again").click()
+    expect(page.get_by_label("User name")).to_be_visible()
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_have_count(0)
+
+
 def test_logging_out_ends_the_session_in_every_tab_and_on_the_server(visit, suite):
     first = visit.logged_in(suite)
     second = visit.open("/clusters")

@@ -181,6 +181,7 @@ async def serve(settings: Settings) -> None:
             flows=flows,
             providers=providers,
             people=people,
+            users=users,
             accounts=accounts,
             second_step=second_step,
             passkeys_possible=relying_party.possible,

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from cloudly.auth.v1 import user_pb2
+from cloudly.auth.v1 import sso_pb2, sso_pb2_grpc, user_pb2
 from cloudly_auth.bootstrap import BadAdminAccount, parse
 from cloudly_auth.main import serve
 from cloudly_kit.errors import CredentialsInvalid
@@ -46,6 +46,20 @@ async def test_the_seeds_own_example_works(harness: ServiceHarness, replica: Any
     async with harness.running("auth", serve, replica(1, admin_account=SecretStr("admin:change-me"))):
         answer = await caller_of.at(replica(1)).login("admin", "change-me")
         assert list(answer.identity.roles) == ["admin"]
+
+
+async def test_the_login_options_say_whether_there_is_an_admin_yet(harness: ServiceHarness, replica: Any, caller_of):
+    async def works(settings: Any) -> bool:
+        calls = sso_pb2_grpc.SsoServiceStub(caller_of.at(settings).channel())
+        options = await calls.ListLoginOptions(sso_pb2.ListLoginOptionsRequest())
+        assert options.HasField("password")
+        return bool(options.password)
+
+    nobody = replica(1, admin_account=SecretStr(""))
+    async with harness.running("auth", serve, nobody):
+        assert not await works(nobody)
+    async with harness.running("auth", serve, replica(2)):
+        assert await works(replica(2))
 
 
 async def test_it_is_used_only_while_nobody_can_administer(harness: ServiceHarness, replica: Any, caller_of, store):

@@ -29,10 +29,19 @@ export interface LoginProvider {
   displayName: string;
 }
 
-export async function loginProviders(): Promise<LoginProvider[]> {
+/** How one can log in here. */
+export interface LoginOptions {
+  providers?: LoginProvider[];
+  /** Whether passkeys work at Cloudly's public address. */
+  passkeys?: boolean;
+  /** Whether somebody has a password already; a server of an earlier version does not say. */
+  password?: boolean;
+}
+
+export async function loginOptions(): Promise<LoginOptions> {
   const response = await send("/api/v1/auth/login-options", {}, "");
   if (!response.ok) throw await problemOf(response);
-  return ((await response.json()) as { providers?: LoginProvider[] }).providers ?? [];
+  return (await response.json()) as LoginOptions;
 }
 
 /** Where to go to log in, and the secret that the way back is completed with. */

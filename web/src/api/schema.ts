@@ -867,6 +867,7 @@ export interface components {
         ListLoginOptionsResponse: {
             providers?: components["schemas"]["LoginProvider"][];
             passkeys?: boolean;
+            password?: boolean;
         };
         ListMasterKeysResponse: {
             masterKeys?: components["schemas"]["MasterKey"][];
@@ -1303,6 +1304,7 @@ export interface components {
             /** Format: date-time */
             changeTime?: string;
             changedBy?: string;
+            testable?: boolean;
         };
         /** @enum {string} */
         SettingType: "SETTING_TYPE_UNSPECIFIED" | "SETTING_TYPE_TEXT" | "SETTING_TYPE_TOKEN" | "SETTING_TYPE_URL" | "SETTING_TYPE_HOST" | "SETTING_TYPE_PORT" | "SETTING_TYPE_JSON";

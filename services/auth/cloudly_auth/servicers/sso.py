@@ -16,6 +16,7 @@ from cloudly_auth.oidc.store import OidcLink
 from cloudly_auth.second_step import Asked, SecondStep
 from cloudly_auth.servicers.identities import client, identity_message, login_challenge
 from cloudly_auth.servicers.proofs import proved
+from cloudly_auth.users import Users
 
 
 class SsoServicer(sso_pb2_grpc.SsoServiceServicer):
@@ -27,6 +28,7 @@ class SsoServicer(sso_pb2_grpc.SsoServiceServicer):
         flows: Flows,
         providers: OidcProviders,
         people: People,
+        users: Users,
         accounts: Accounts,
         second_step: SecondStep,
         passkeys_possible: bool,
@@ -34,6 +36,7 @@ class SsoServicer(sso_pb2_grpc.SsoServiceServicer):
         self._flows = flows
         self._providers = providers
         self._people = people
+        self._users = users
         self._accounts = accounts
         self._second_step = second_step
         self._passkeys_possible = passkeys_possible
@@ -44,7 +47,11 @@ class SsoServicer(sso_pb2_grpc.SsoServiceServicer):
             pb.LoginProvider(name=provider.name, display_name=provider.shown_name)
             for provider in await self._providers.enabled()
         ]
-        return pb.ListLoginOptionsResponse(providers=providers, passkeys=self._passkeys_possible)
+        return pb.ListLoginOptionsResponse(
+            providers=providers,
+            passkeys=self._passkeys_possible,
+            password=await self._users.has_admin(),
+        )
 
     async def StartOidcLogin(self, request: pb.StartOidcLoginRequest, context: Any) -> pb.StartOidcLoginResponse:
         """Where to send the browser."""

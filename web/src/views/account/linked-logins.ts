@@ -3,7 +3,7 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { loginProviders, type LoginProvider } from "../../api/auth";
+import { loginOptions, type LoginProvider } from "../../api/auth";
 import { ApiError, asApiError } from "../../api/errors";
 import type { OidcIdentity } from "../../api/records";
 import { completeOidcLink, listOwnIdentities, startOidcLink, unlinkIdentity } from "../../api/sso";
@@ -100,7 +100,9 @@ export class LinkedLogins extends LitElement {
 
   private async read(): Promise<void> {
     try {
-      [this.identities, this.providers] = await Promise.all([listOwnIdentities(client), loginProviders()]);
+      const [identities, { providers = [] }] = await Promise.all([listOwnIdentities(client), loginOptions()]);
+      this.identities = identities;
+      this.providers = providers;
     } catch (error) {
       this.error ??= asApiError(error);
     }

@@ -2,7 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { beginPasskeyLogin } from "../../api/auth";
+import { beginPasskeyLogin, loginOptions, type LoginOptions } from "../../api/auth";
 import { asApiError, type ApiError } from "../../api/errors";
 import type { FactorKind, LoginChallenge } from "../../api/records";
 import "../../elements/door";
@@ -33,10 +33,12 @@ export class Login extends LitElement {
   @state() private error: ApiError | undefined;
   @state() private challenge: LoginChallenge | undefined;
   @state() private way: Way = "PASSWORD";
+  /** Undefined until the server has told. */
+  @state() private options: LoginOptions | undefined;
   @query("#username") private usernameField!: FormField | null;
   @query("#password") private passwordField!: FormField | null;
   @query("#code") private codeField!: FormField | null;
-  @query("button.primary") private mainButton!: HTMLButtonElement;
+  @query("button.primary") private mainButton!: HTMLButtonElement | null;
 
   static override styles = [
     shared,
@@ -62,6 +64,11 @@ export class Login extends LitElement {
     `,
   ];
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.readOptions();
+  }
+
   override render(): TemplateResult {
     return this.challenge ? this.renderSecondStep(this.challenge) : this.renderFirstStep();
   }
@@ -69,22 +76,36 @@ export class Login extends LitElement {
   private renderFirstStep(): TemplateResult {
     return html`<cl-door heading="Log in to Cloudly">
       ${session.ending === "expired" ? html`<p slot="lead" class="muted">Your session has ended. Log in again to go on where you were.</p>` : nothing}
-      <form class="panel" @submit=${this.submit}>
+      ${this.options?.password === false ? this.renderNobody() : this.renderForm()}
+    </cl-door>`;
+  }
+
+  /** Before the first admin nobody has a password; who has come in by other ways still does. */
+  private renderNobody(): TemplateResult {
+    return html`<div class="panel">
+      <p role="status"><strong>Nobody can log in with a password yet.</strong> Cloudly has no admin: start it with <code>SERVEZONE_ADMINACCOUNT=user:password</code> in its environment, and it makes the first one.</p>
+      <button type="button" @click=${this.readOptions}>Look again</button>
+      <cl-problem .error=${this.error}></cl-problem>
+      ${this.renderOtherWays()}
+    </div>`;
+  }
+
+  private renderForm(): TemplateResult {
+    return html`<form class="panel" @submit=${this.submit}>
         <cl-field id="username" label="User name" autocomplete="username" .value=${this.username} @changed=${(event: CustomEvent<string>) => (this.username = event.detail)}></cl-field>
         <cl-field id="password" label="Password" type="password" autocomplete="current-password" .value=${this.password} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>
         <cl-problem .error=${this.error}></cl-problem>
         <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy && this.way === "PASSWORD" ? "Logging in…" : "Log in"}</button>
         ${this.renderOtherWays()}
       </form>
-      <p class="muted small">The first login was printed when Cloudly was started for the first time. A lost password is reset by an admin, or on the host with <code>cloudly admin reset-password</code>.</p>
-    </cl-door>`;
+      <p class="muted small">The first login was printed when Cloudly was started for the first time. A lost password is reset by an admin, or on the host with <code>cloudly admin reset-password</code>.</p>`;
   }
 
   /** Ways that need no password. */
   private renderOtherWays(): TemplateResult {
-    const passkeys = passkeysWork();
+    const passkeys = this.options?.passkeys === true && passkeysWork();
     return html`${passkeys ? this.renderPasskey() : nothing}
-      <cl-sso-login ?first=${!passkeys} @challenge=${(event: CustomEvent<LoginChallenge>) => this.ask(event.detail)}></cl-sso-login>`;
+      <cl-sso-login ?first=${!passkeys} .providers=${this.options?.providers ?? []} @challenge=${(event: CustomEvent<LoginChallenge>) => this.ask(event.detail)}></cl-sso-login>`;
   }
 
   private renderPasskey(): TemplateResult {
@@ -129,6 +150,15 @@ export class Login extends LitElement {
 
   protected override firstUpdated(): void {
     void this.focusStep();
+  }
+
+  private async readOptions(): Promise<void> {
+    this.error = undefined;
+    try {
+      this.options = await loginOptions();
+    } catch (error) {
+      this.error ??= asApiError(error);
+    }
   }
 
   private async submit(event: Event): Promise<void> {
@@ -224,7 +254,7 @@ export class Login extends LitElement {
     const known = this.username === "" ? this.usernameField : this.passwordField;
     const field = this.challenge ? this.codeField : known;
     await field?.updateComplete;
-    (field ?? this.mainButton).focus();
+    (field ?? this.mainButton)?.focus();
   }
 }
 

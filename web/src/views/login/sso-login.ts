@@ -3,7 +3,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
-import { completeOidcLogin, loginProviders, startOidcLogin, type LoginProvider } from "../../api/auth";
+import { completeOidcLogin, startOidcLogin, type LoginProvider } from "../../api/auth";
 import { ApiError, asApiError } from "../../api/errors";
 import type { LoginChallenge } from "../../api/records";
 import { icon } from "../../elements/icon";
@@ -16,7 +16,7 @@ import { shared } from "../../styles/shared";
 export class SsoLogin extends LitElement {
   /** Nothing else stands above: the divider is drawn here. */
   @property({ type: Boolean }) first = false;
-  @state() private providers: readonly LoginProvider[] = [];
+  @property({ attribute: false }) providers: readonly LoginProvider[] = [];
   @state() private busy = "";
   @state() private error: ApiError | undefined;
 
@@ -39,7 +39,6 @@ export class SsoLogin extends LitElement {
     super.connectedCallback();
     const code = takeCode();
     if (code !== "") void this.complete(code);
-    void this.offer();
   }
 
   override render(): TemplateResult | typeof nothing {
@@ -51,14 +50,6 @@ export class SsoLogin extends LitElement {
       )}
       ${this.busy === "complete" ? html`<p role="status" class="muted">Logging in…</p>` : nothing}
       <cl-problem .error=${this.error}></cl-problem>`;
-  }
-
-  private async offer(): Promise<void> {
-    try {
-      this.providers = await loginProviders();
-    } catch (error) {
-      this.error ??= asApiError(error);
-    }
   }
 
   private async leave(provider: string): Promise<void> {
