@@ -27,6 +27,8 @@ from cloudly_registry.testing import Image, running_registry
 from cloudly_registry.testing_mix import Mix, collecting_from
 from cloudly_registry.uploads import Uploads
 
+_IMAGES = 600
+"""So many that most wait for their next push for longer than the grace: their blobs are collected, and come again."""
 _GRACE = timedelta(seconds=20)
 _QUARANTINE = timedelta(seconds=20)
 
@@ -54,8 +56,8 @@ def main() -> int:
 async def _run(directory: Path, mongo_url: str, redis_url: str, chosen: argparse.Namespace) -> int:
     rng = random.Random(chosen.seed)
     images = [
-        Image(rng.randbytes(rng.randrange(1000, 500_000)), b"shared", architecture=("amd64", "arm64")[number % 2])
-        for number in range(12)
+        Image(rng.randbytes(_size(number, rng)), b"shared", architecture=("amd64", "arm64")[number % 2])
+        for number in range(_IMAGES)
     ]
     repositories = [f"mix/r{number}" for number in range(chosen.clients)]
     async with (
@@ -79,6 +81,10 @@ async def _run(directory: Path, mongo_url: str, redis_url: str, chosen: argparse
             return 1
         print(_summary(mixes, collected))
         return await _emptied(collector, mixes)
+
+
+def _size(number: int, rng: random.Random) -> int:
+    return rng.randrange(100_000, 500_000) if number % 20 == 0 else rng.randrange(1000, 40_000)
 
 
 async def _work(mix: Mix, until: float) -> None:
@@ -111,7 +117,10 @@ async def _emptied(collector: Collector, mixes: list[Mix]) -> int:
     cleanup = Cleanup(
         store, objects, Uploads(store, objects, Blobs(store, objects, collector.quarantine)), timedelta(0)
     )
-    faults = (await Fsck(store, objects, cleanup, collector.quarantine, timedelta(0)).run(_silent, deep=True)).faults
+    checked = await Fsck(store, objects, cleanup, collector.quarantine, timedelta(0)).run(_silent, deep=True)
+    faults = checked.faults
+    for entry in checked.result()["entries"][:20]:
+        print(entry, file=sys.stderr)
     for mix in mixes:
         await mix.clear()
     hasty = replace(collector, grace=timedelta(0))

@@ -29,7 +29,7 @@ from cloudly_registry.collector_store import CollectorStore, Graph
 from cloudly_registry.documents import Blob, ImageDocument, Link
 from cloudly_registry.errors import ManifestUnknown
 from cloudly_registry.manifests import Manifests
-from cloudly_registry.marking import in_use
+from cloudly_registry.marking import in_use, outermost_first
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import UNUSED, Quarantine
 from cloudly_registry.quarantine_store import Held, Kind
@@ -115,16 +115,19 @@ class Collector:
     ) -> bool:
         """Mark what is unused and take what has been for long enough; False when a push got in between."""
         used = set(used)
-        unused = [digest for digest in graph.nodes if digest not in used]
+        unused = outermost_first(graph.nodes, graph.nodes.keys() - used)
         if not report.dry_run:
             for digest in used & graph.unused_since.keys():
                 await self.store.use("manifests", f"{image.id}/{digest}")
             fresh = [f"{image.id}/{digest}" for digest in unused if digest not in graph.unused_since]
             await rows.set_unused("manifests", fresh, now())
             crashpoint("registry.collect.after_mark")
+        # An index that stays for now keeps its parts, however long they were unused: whoever reads it reads them next.
+        kept: set[str] = set()
         for digest in unused:
             since = graph.unused_since.get(digest)
-            if since is None or since > now() - self.grace:
+            if since is None or since > now() - self.grace or digest in kept:
+                kept.update(graph.nodes[digest].children)
                 report.wait("manifest", graph.sizes[digest])
                 continue
             if not report.dry_run:

@@ -1,8 +1,9 @@
-"""Which manifests of a repository are in use, by what points to them. Pure."""
+"""Which manifests of a repository are in use, by what points to them, and in which order the others go. Pure."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 
 @dataclass(frozen=True)
@@ -33,3 +34,9 @@ def in_use(manifests: Mapping[str, Node], roots: Iterable[str]) -> AbstractSet[s
                 found.add(further)
                 waiting.append(further)
     return found
+
+
+def outermost_first(manifests: Mapping[str, Node], digests: AbstractSet[str]) -> list[str]:
+    """These digests, each before the ones among them that it refers to."""
+    inside = {digest: [child for child in manifests[digest].children if child in digests] for digest in digests}
+    return list(TopologicalSorter(inside).static_order())[::-1]

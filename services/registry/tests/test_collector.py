@@ -79,6 +79,26 @@ async def test_unused_versions_go_by_way_of_quarantine_and_come_back(
         assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")).body == blob
 
 
+async def test_an_index_that_waits_keeps_parts_that_were_unused_for_longer(
+    client: Client, collector: Collector, name: str
+) -> None:
+    parts = [Image(f"part{number}".encode(), architecture=each) for number, each in enumerate(("amd64", "arm64"))]
+    for part in parts:
+        await part.push(client, name)
+    body = index_of(*parts)
+    await client.push_manifest(name, digest_of(body), body, OCI_INDEX)
+    patient = replace(collector, grace=timedelta(hours=1))
+    await collect(patient)
+    rows = collector.store.database.raw("manifests")
+    old = {"$set": {"unused_since": now() - timedelta(hours=2)}}
+    await rows.update_many({"digest": {"$in": [part.digest for part in parts]}}, old)
+    await collect(patient)
+    assert await rows.count_documents({"digest": {"$in": [part.digest for part in parts]}}) == 2
+    await rows.update_one({"digest": digest_of(body)}, old)
+    await collect(patient)
+    assert await rows.count_documents({"digest": {"$in": [digest_of(body), *(part.digest for part in parts)]}}) == 0
+
+
 async def test_what_a_cluster_pins_is_left_and_comes_back(
     client: Client, registry: Registry, collector: Collector, name: str
 ) -> None:

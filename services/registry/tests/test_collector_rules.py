@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cloudly_registry.cleanup import Cleanup
 from cloudly_registry.collector import Collector
-from cloudly_registry.marking import Node, in_use
+from cloudly_registry.marking import Node, in_use, outermost_first
 from cloudly_registry.references import digest_of
 from cloudly_registry.retention import RetentionRule, Tagged, plan
 from cloudly_registry.testing import Client, Image, Registry
@@ -146,3 +146,8 @@ async def test_a_collector_that_is_killed_leaves_nothing_corrupt(
         assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(blob)}")).body == blob
     assert (await dead.push(client, name, "again")).status == 201
     assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(dead.layers[0])}")).body == dead.layers[0]
+
+
+def test_what_goes_goes_from_the_outside_in():
+    manifests = {"part": Node(), "index": Node(("part",)), "outer": Node(("index", "part")), "used": Node(("part",))}
+    assert outermost_first(manifests, {"part", "index", "outer"}) == ["outer", "index", "part"]
