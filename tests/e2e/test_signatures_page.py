@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import HEARD_WITHIN_MS, heading, serious
+from tests.e2e.browser import HEARD_WITHIN_MS, dialog, heading, serious
 from tests.e2e.pushing import Repository, SigningKey
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -60,3 +60,34 @@ def test_a_workload_demands_signatures_and_rolls_out_what_is_signed(visit, suite
     heading(page, "vault")
     expect(page.get_by_role("region", name="Facts")).to_contain_text("v1", timeout=HEARD_WITHIN_MS)
     expect(held).to_have_count(0)
+
+
+def test_a_cluster_demands_signatures_of_all_its_workloads(visit, suite, api, cluster):
+    key = SigningKey()
+    workload = api.post("/api/v1/workloads", {"name": "lock", "clusterId": cluster})
+    page = visit.logged_in(suite, f"/clusters/{cluster}")
+    heading(page, "harbour")
+    page.get_by_role("button", name="Signatures").click()
+    editing = dialog(page, "Signatures in harbour")
+    editing.get_by_label("Signatures", exact=True).select_option("Demanded of all workloads")
+    editing.get_by_role("button", name="Save").click()
+    keys = editing.get_by_role("textbox", name="Keys that are trusted")
+    expect(keys).to_have_attribute("aria-invalid", "true")
+    keys.fill(key.public)
+    editing.get_by_role("button", name="Add pattern").click()
+    editing.get_by_role("group", name="pattern 1").get_by_label("Image pattern").fill("docker.io/library/*")
+    assert serious(page) == []
+    editing.get_by_role("button", name="Save").click()
+    facts = page.get_by_role("region", name="Facts")
+    expect(facts).to_contain_text("demanded, by one of 1 key")
+    expect(facts).to_contain_text("but not of docker.io/library/*")
+    assert serious(page) == []
+    repository = Repository(suite, workload["registryTarget"].partition("/")[2])
+    image = repository.image("one", "v1")
+    page.goto(f"{suite.url}/workloads/{workload['id']}")
+    held = page.get_by_role("region", name="Waits for a signature")
+    expect(held).to_contain_text("The cluster demands a signature: it is not signed.", timeout=HEARD_WITHIN_MS)
+    repository.cosign(image, key)
+    expect(held).to_have_count(0, timeout=HEARD_WITHIN_MS)
+    held_no_more = api.get(f"/api/v1/workloads/{workload['id']}")
+    assert held_no_more["imageDigest"] == image["digest"]

@@ -1,6 +1,6 @@
 // Clusters and their nodes.
 import type { Client } from "./client";
-import type { Cluster, CreatedCluster, Node } from "./records";
+import type { Cluster, ClusterSignaturePolicy, CreatedCluster, Node } from "./records";
 import { listAll } from "./list";
 
 export const createCluster = (client: Client, name: string, idempotencyKey: string): Promise<CreatedCluster> =>
@@ -8,6 +8,10 @@ export const createCluster = (client: Client, name: string, idempotencyKey: stri
 
 export const renameCluster = (client: Client, cluster: Cluster, name: string): Promise<Cluster> =>
   client.call(`/api/v1/clusters/${cluster.id}`, { method: "PATCH", body: { name }, etag: cluster.etag });
+
+/** What every rollout there has to be signed by; refused when the cluster has changed since it was read. */
+export const setSignaturePolicy = (client: Client, { id, etag }: Cluster, signaturePolicy: ClusterSignaturePolicy): Promise<Cluster> =>
+  client.call(`/api/v1/clusters/${id}`, { method: "PATCH", body: { signaturePolicy }, query: { updateMask: "signaturePolicy" }, etag });
 
 export const deleteCluster = (client: Client, cluster: Cluster, force: boolean): Promise<unknown> =>
   client.call(`/api/v1/clusters/${cluster.id}`, { method: "DELETE", query: { force: force || undefined } });

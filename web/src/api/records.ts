@@ -36,6 +36,7 @@ export type TotpSecret = With<Schemas["BeginTotpResponse"], "secret" | "uri">;
 export type LoginSession = With<Schemas["Session"], "id">;
 
 export type Cluster = With<Schemas["Cluster"], "id">;
+export type ClusterSignaturePolicy = Schemas["ClusterSignaturePolicy"];
 export type CreatedCluster = Schemas["CreateClusterResponse"] & { cluster: Cluster };
 export type Node = With<Schemas["Node"], "id" | "name" | "clusterId">;
 

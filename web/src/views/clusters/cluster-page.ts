@@ -2,9 +2,9 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { deleteCluster, listNodes, rotateJumpCode } from "../../api/clusters";
+import { deleteCluster, listNodes, rotateJumpCode, setSignaturePolicy } from "../../api/clusters";
 import { asApiError, type ApiError } from "../../api/errors";
-import type { Cluster, Node, Workload } from "../../api/records";
+import type { Cluster, ClusterSignaturePolicy, Node, Workload } from "../../api/records";
 import "../../elements/condition-list";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
@@ -22,11 +22,13 @@ import { toast } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { behind, clusterStanding, nodeStanding } from "../../state/standing";
-import { client, clusters, workloads } from "../../state/world";
+import { client, clusters, permissions, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { bytes, count, duration, enumWord } from "../../text/format";
 import { workloadColumns, workloadText } from "../workloads/workload-columns";
 import "./jump-code";
+import type { SignatureDialog } from "./signature-dialog";
+import "./signature-dialog";
 
 const OVERLAP_SECONDS = 3600;
 const NODES_AGAIN_MS = 15_000;
@@ -48,6 +50,7 @@ export class ClusterPage extends LitElement {
   @state() private nodesError: ApiError | undefined;
   @state() private jumpCode = "";
   @query("cl-confirm") private confirm!: ConfirmDialog;
+  @query("cl-signature-dialog") private signatures!: SignatureDialog;
   protected readonly watching = new Watching(this, [clusters, workloads]);
   private reading: AbortController | undefined;
 
@@ -98,6 +101,7 @@ export class ClusterPage extends LitElement {
     const awaited = clusterStanding(cluster).tone === "wait";
     return html`<cl-page heading=${cluster.name} .crumbs=${crumbs}>
         <cl-status slot="status" .standing=${clusterStanding(cluster)}></cl-status>
+        ${permissions.allows("clusters.write") ? html`<button slot="actions" type="button" @click=${() => this.signatures.show(cluster)}>${icon("shield")} Signatures</button>` : nothing}
         <button slot="actions" type="button" @click=${() => this.rotate(cluster)}>${icon("key")} Rotate jump code</button>
         <button slot="actions" type="button" @click=${() => this.askToDelete(cluster)}>${icon("trash")} Delete</button>
         <a slot="actions" class="button primary" href="/workloads/new?cluster=${cluster.id}">${icon("plus")} New workload</a>
@@ -117,6 +121,12 @@ export class ClusterPage extends LitElement {
         </div>
       </cl-page>
       <cl-confirm></cl-confirm>
+      <cl-signature-dialog
+        .save=${async (before: Cluster, policy: ClusterSignaturePolicy) => {
+          clusters.put(await setSignaturePolicy(client, before, policy));
+          toast(`The signatures that ${before.name} demands are saved.`);
+        }}
+      ></cl-signature-dialog>
       <cl-dialog heading="New jump code" width="640px" ?open=${this.jumpCode !== ""} @closed=${() => (this.jumpCode = "")}>
         <cl-jump-code code=${this.jumpCode}></cl-jump-code>
         <button slot="footer" type="button" class="primary" @click=${() => (this.jumpCode = "")}>Done</button>
@@ -230,6 +240,7 @@ function renderFacts(cluster: Cluster): TemplateResult {
     <dd class="number">${waiting === 0 ? `revision ${cluster.revision ?? 0}, applied` : `revision ${cluster.revision ?? 0}, applied ${cluster.appliedRevision ?? 0} (${waiting} behind)`}</dd>
     <dt>Nodes</dt>
     <dd class="number">${cluster.nodeCount ?? 0}</dd>
+    ${cluster.signaturePolicy?.required ? html`<dt>Signatures</dt><dd>demanded, by one of ${count((cluster.signaturePolicy.publicKeys ?? []).length, "key")}${(cluster.signaturePolicy.allowedImages ?? []).map((pattern) => html`<div class="muted">but not of <span class="mono">${pattern}</span></div>`)}</dd>` : nothing}
     <dt>Created</dt>
     <dd><cl-time .at=${cluster.createTime}></cl-time></dd>
   </dl>`;

@@ -57,7 +57,10 @@ it("keeps attestations apart from what runs, and says what they are about", () =
 });
 
 it("knows whose keys have to have signed", () => {
-  expect(demandsOn(undefined)).toEqual([]);
-  expect(demandsOn({ name: "web", signaturePolicy: { publicKeys: ["key"] } })).toEqual([]);
-  expect(demandsOn({ name: "web", signaturePolicy: { required: true, publicKeys: ["key"] } })).toEqual([{ whose: "the workload web", publicKeys: ["key"] }]);
+  expect(demandsOn(undefined, undefined)).toEqual([]);
+  expect(demandsOn({ name: "web", signaturePolicy: { publicKeys: ["key"] } }, undefined)).toEqual([]);
+  expect(demandsOn({ name: "web", signaturePolicy: { required: true, publicKeys: ["key"] } }, { name: "east", signaturePolicy: { required: true, publicKeys: ["ours"] } })).toEqual([
+    { whose: "the cluster east", publicKeys: ["ours"] },
+    { whose: "the workload web", publicKeys: ["key"] },
+  ]);
 });

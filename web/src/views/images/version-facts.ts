@@ -1,5 +1,5 @@
 // What a version is and is made of, as a page shows it. Pure.
-import type { ImageManifest, ImageReferrer, ListedVersion, Workload } from "../../api/records";
+import type { ImageManifest, ImageReferrer, ListedVersion, Cluster, Workload } from "../../api/records";
 import { shortDigest } from "../../text/format";
 
 /** A line of the build: a layer with its share of the largest, or a step that made none. */
@@ -122,7 +122,10 @@ export function pullLine(target: string, reference: string): string {
 }
 
 /** The signatures that a rollout of this image to its workload has to have. */
-export function demandsOn(workload: Pick<Workload, "name" | "signaturePolicy"> | undefined): Demand[] {
-  const policy = workload?.signaturePolicy;
-  return policy?.required ? [{ whose: `the workload ${workload?.name ?? ""}`, publicKeys: policy.publicKeys ?? [] }] : [];
+export function demandsOn(workload: Pick<Workload, "name" | "signaturePolicy"> | undefined, cluster: Pick<Cluster, "name" | "signaturePolicy"> | undefined): Demand[] {
+  const named = [
+    ["cluster", cluster],
+    ["workload", workload],
+  ] as const;
+  return named.flatMap(([kind, one]) => (one?.signaturePolicy?.required ? [{ whose: `the ${kind} ${one.name}`, publicKeys: one.signaturePolicy.publicKeys ?? [] }] : []));
 }

@@ -183,7 +183,9 @@ export class VersionPage extends LitElement {
   private renderSignature(image: Image, { digest }: ListedVersion, parts: readonly ImageManifest[]): TemplateResult | typeof nothing {
     // Of what does not run, such as a signature itself, nobody demands one.
     if (parts.length === 0) return nothing;
-    return html`<cl-version-signature .imageId=${image.id} .digest=${digest} .etag=${image.etag ?? ""} .demands=${demandsOn(workloads.get(image.workloadId ?? ""))}></cl-version-signature>`;
+    const workload = workloads.get(image.workloadId ?? "");
+    const demands = demandsOn(workload, workload && clusters.get(workload.clusterId));
+    return html`<cl-version-signature .imageId=${image.id} .digest=${digest} .etag=${image.etag ?? ""} .demands=${demands}></cl-version-signature>`;
   }
 
   private renderPull({ target = "" }: Image, { digest, tags }: ListedVersion): TemplateResult {

@@ -1,0 +1,110 @@
+// The signatures that a cluster demands of all its workloads. Knows no backend; gets a callback.
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import { asApiError, type ApiError } from "../../api/errors";
+import type { Cluster, ClusterSignaturePolicy } from "../../api/records";
+import "../../elements/dialog";
+import type { FormField } from "../../elements/form-field";
+import "../../elements/form-field";
+import "../../elements/problem-box";
+import type { Row, RowColumn } from "../../elements/row-editor";
+import "../../elements/row-editor";
+import { shared } from "../../styles/shared";
+import { keyViolation, pemBlocks, pemText } from "../../text/pem";
+
+const DEMANDS = [
+  { value: "no", label: "As each workload has it" },
+  { value: "yes", label: "Demanded of all workloads" },
+];
+const PATTERNS: readonly RowColumn[] = [{ key: "pattern", label: "Image pattern", placeholder: "docker.io/library/*", mono: true }];
+const KEYS = "signaturePolicy.publicKeys";
+
+@customElement("cl-signature-dialog")
+export class SignatureDialog extends LitElement {
+  @property({ attribute: false }) save!: (cluster: Cluster, policy: ClusterSignaturePolicy) => Promise<void>;
+  @state() private cluster: Cluster | undefined;
+  @state() private demanded = "no";
+  @state() private publicKeys = "";
+  @state() private allowed: readonly Row[] = [];
+  @state() private open = false;
+  @state() private busy = false;
+  @state() private error: ApiError | undefined;
+  @query("cl-field") private field!: FormField | null;
+
+  static override styles = [
+    shared,
+    css`
+      form {
+        display: grid;
+        gap: var(--gap-4);
+      }
+      .group {
+        display: grid;
+        gap: var(--gap-2);
+      }
+    `,
+  ];
+
+  show(cluster: Cluster): void {
+    const { required, publicKeys = [], allowedImages = [] } = cluster.signaturePolicy ?? {};
+    this.cluster = cluster;
+    this.demanded = required ? "yes" : "no";
+    this.publicKeys = pemText(publicKeys);
+    this.allowed = allowedImages.map((pattern) => ({ pattern }));
+    this.error = undefined;
+    this.open = true;
+  }
+
+  override render(): TemplateResult {
+    const keys = keyViolation(this.error?.violations ?? new Map(), KEYS);
+    return html`<cl-dialog heading=${`Signatures in ${this.cluster?.name ?? ""}`} width="600px" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${() => (this.open = false)}>
+      <form @submit=${this.submit}>
+        <cl-field label="Signatures" type="select" .choices=${DEMANDS} .value=${this.demanded} hint="A workload may demand more, and never less. What runs already goes on." @changed=${(event: CustomEvent<string>) => (this.demanded = event.detail)}></cl-field>
+        <cl-field
+          label="Keys that are trusted"
+          type="textarea"
+          mono
+          rows="5"
+          placeholder="-----BEGIN PUBLIC KEY-----"
+          hint="PEM, as cosign.pub holds one; several below each other. One of them has to have signed."
+          .value=${this.publicKeys}
+          violation=${keys}
+          @changed=${(event: CustomEvent<string>) => (this.publicKeys = event.detail)}
+        ></cl-field>
+        <div class="group">
+          <cl-rows label="Images from elsewhere that may run" noun="pattern" .columns=${PATTERNS} .rows=${this.allowed} @rows-changed=${(event: CustomEvent<readonly Row[]>) => (this.allowed = event.detail)}></cl-rows>
+          <p class="muted small">Their signatures cannot be verified here, so without a pattern none may. <code>*</code> stands for anything, slashes too.</p>
+        </div>
+        <cl-problem .error=${keys === "" ? this.error : undefined}>${this.error?.stale ? html`<p>Somebody else has changed the cluster. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
+      </form>
+      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : "Save"}</button>
+    </cl-dialog>`;
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy || !this.cluster) return;
+    this.busy = true;
+    this.error = undefined;
+    try {
+      await this.save(this.cluster, {
+        required: this.demanded === "yes",
+        publicKeys: pemBlocks(this.publicKeys),
+        allowedImages: this.allowed.map(({ pattern = "" }) => pattern.trim()).filter((pattern) => pattern !== ""),
+      });
+      this.open = false;
+    } catch (error) {
+      this.error = asApiError(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "cl-signature-dialog": SignatureDialog;
+  }
+}
