@@ -38,6 +38,7 @@ const SECTIONS: readonly Section[] = [
   { section: "sso", href: "/sso", label: "Single sign-on", symbol: "passkey", permission: "oidc-providers.write" },
   { section: "tokens", href: "/tokens", label: "API tokens", symbol: "key" },
   { section: "settings", href: "/settings", label: "Settings", symbol: "settings", permission: "settings.manage" },
+  { section: "keys", href: "/keys", label: "Keys", symbol: "shield", permission: "keys.read" },
   { section: "audit", href: "/audit", label: "Audit log", symbol: "audit", permission: "audit.read" },
 ];
 

@@ -85,6 +85,7 @@ export const routes: readonly Route[] = [
   { path: "/users", section: "users", load: () => import("./views/users/user-list"), render: () => html`<cl-user-list></cl-user-list>` },
   { path: "/tokens", section: "tokens", load: () => import("./views/tokens/token-list"), render: () => html`<cl-token-list></cl-token-list>` },
   { path: "/settings", section: "settings", load: () => import("./views/settings/setting-list"), render: () => html`<cl-setting-list></cl-setting-list>` },
+  { path: "/keys", section: "keys", load: () => import("./views/keys/key-page"), render: () => html`<cl-key-page></cl-key-page>` },
   { path: "/audit", section: "audit", load: () => import("./views/audit/audit-log"), render: (_, query) => html`<cl-audit-log .query=${query}></cl-audit-log>` },
 ];
 

@@ -102,6 +102,9 @@ export type ApiTokenWish = Pick<Schemas["ApiToken"], "name" | "ownerId" | "roles
 export type CreatedApiToken = Schemas["CreateApiTokenResponse"] & { token: ApiToken };
 
 export type Setting = With<Schemas["Setting"], "key" | "provider">;
+export type MasterKey = With<Schemas["MasterKey"], "id">;
+export type SigningKey = With<Schemas["SigningKey"], "kid">;
+
 /** What a test of the connection to a provider found. */
 export type ConnectionTest = With<Schemas["ConnectionTest"], "provider">;
 export type CheckOutcome = Schemas["CheckOutcome"];

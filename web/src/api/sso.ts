@@ -2,7 +2,7 @@
 import type { StartedLogin } from "./auth";
 import type { Client } from "./client";
 import { listAll } from "./list";
-import type { OidcIdentity, OidcProvider, OidcReport, OidcWish } from "./records";
+import type { OidcIdentity, OidcProvider, OidcReport, OidcWish, Proof } from "./records";
 
 const PATH = "/api/v1/oidc-providers";
 
@@ -24,8 +24,9 @@ export const testOidcProvider = (client: Client, provider: OidcProvider): Promis
 export const listOwnIdentities = async (client: Client): Promise<OidcIdentity[]> =>
   (await client.call<{ identities?: OidcIdentity[] }>("/api/v1/auth/oidc/identities")).identities ?? [];
 
-export const startOidcLink = (client: Client, provider: string): Promise<StartedLogin> =>
-  client.call("/api/v1/auth/oidc/link/start", { method: "POST", body: { provider } });
+/** Shortly after a login no proof is needed. */
+export const startOidcLink = (client: Client, provider: string, proof?: Proof): Promise<StartedLogin> =>
+  client.call("/api/v1/auth/oidc/link/start", { method: "POST", body: { provider, proof } });
 
 export const completeOidcLink = async (client: Client, code: string, verifier: string): Promise<OidcIdentity> =>
   (await client.call<{ linked: OidcIdentity }>("/api/v1/auth/oidc/link/complete", { method: "POST", body: { code, verifier } })).linked;

@@ -43,7 +43,7 @@ export class AccountPage extends LitElement {
             ? html`<cl-factor-panel .factors=${this.factors.value} .enrolment=${() => this.enrolment} @factors-changed=${this.factorsChanged}></cl-factor-panel>
                 <cl-password-panel .possible=${this.factors.value.password ?? false} @password-changed=${() => this.sessions.read()}></cl-password-panel>`
             : html`<div class="panel" ?hidden=${this.factors.error !== undefined}><cl-empty symbol="wait" heading="Reading your account…"></cl-empty></div>`}
-          <cl-linked-logins></cl-linked-logins>
+          <cl-linked-logins .factors=${this.factors.value} .enrolment=${() => this.enrolment}></cl-linked-logins>
           <cl-session-panel></cl-session-panel>
         </div>
       </cl-page>

@@ -4,7 +4,7 @@ import { html, LitElement, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import { beginPasskey, beginProof, beginTotp, confirmTotp, createPasskey } from "../../api/factors";
-import type { Factors } from "../../api/records";
+import type { Factors, Proof } from "../../api/records";
 import { toast, toastError } from "../../elements/toasts";
 import { makePasskey } from "../../state/passkeys";
 import { client } from "../../state/world";
@@ -68,6 +68,11 @@ export class Enrolment extends LitElement {
   /** Does with a proof what `question` asks for; resolves with whether it was done. */
   prove(factors: Factors, question: ProofQuestion): Promise<boolean> {
     return this.proofDialog.ask(factors, question);
+  }
+
+  /** Does at once what a fresh login may do, and with a proof where the login was a while ago; undefined where none was given. */
+  proving<Done>(factors: Factors, act: (proof?: Proof) => Promise<Done>): Promise<Done | undefined> {
+    return this.proofDialog.proving(factors, act);
   }
 
   /** Resolves when they are kept. */

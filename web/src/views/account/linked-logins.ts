@@ -1,11 +1,11 @@
 // Who one is at identity providers: link one's account to one, or take that back. Completes a linking when the browser comes
 // back from the provider.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { customElement, property, query, state } from "lit/decorators.js";
 
 import { loginOptions, type LoginProvider } from "../../api/auth";
 import { ApiError, asApiError } from "../../api/errors";
-import type { OidcIdentity } from "../../api/records";
+import type { Factors, OidcIdentity } from "../../api/records";
 import { completeOidcLink, listOwnIdentities, startOidcLink, unlinkIdentity } from "../../api/sso";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
@@ -18,9 +18,13 @@ import { toast } from "../../elements/toasts";
 import { leaveFor, takeCode, takeUnderWay } from "../../state/sso";
 import { client } from "../../state/world";
 import { shared } from "../../styles/shared";
+import type { Enrolment } from "./enrolment";
 
 @customElement("cl-linked-logins")
 export class LinkedLogins extends LitElement {
+  /** Undefined until they are known. */
+  @property({ attribute: false }) factors: Factors | undefined;
+  @property({ attribute: false }) enrolment!: () => Enrolment;
   @state() private identities: readonly OidcIdentity[] = [];
   @state() private providers: readonly LoginProvider[] = [];
   @state() private busy = false;
@@ -49,7 +53,7 @@ export class LinkedLogins extends LitElement {
           <div class="row wrap">
             ${this.providers
               .filter(({ displayName }) => !linked.has(displayName))
-              .map(({ name, displayName }) => html`<button type="button" class="compact" ?disabled=${this.busy} @click=${() => void this.link(name)}>${icon("plus", 13)} Link ${displayName}</button>`)}
+              .map(({ name, displayName }) => html`<button type="button" class="compact" ?disabled=${this.busy || !this.factors} @click=${() => void this.link(name)}>${icon("plus", 13)} Link ${displayName}</button>`)}
           </div>
         </header>
         ${this.identities.length > 0 ? html`<cl-table label="Linked accounts" noun="account" .columns=${columns} .rows=${this.identities}></cl-table>` : html`<p class="body muted">Link your account at a provider, and you log in with it.</p>`}
@@ -75,13 +79,15 @@ export class LinkedLogins extends LitElement {
   }
 
   private async link(provider: string): Promise<void> {
+    if (!this.factors) return;
     this.busy = true;
     this.error = undefined;
     try {
-      leaveFor(await startOidcLink(client, provider), "");
-    } catch (thrown) {
-      const error = asApiError(thrown);
-      this.error = error.violations.has("proof") ? error.reworded({ title: "Log in again first", detail: "Another way to log in can be added within ten minutes after a login." }) : error;
+      const started = await this.enrolment().proving(this.factors, (proof) => startOidcLink(client, provider, proof));
+      if (started) leaveFor(started, "");
+      else this.busy = false;
+    } catch (error) {
+      this.error = asApiError(error);
       this.busy = false;
     }
   }

@@ -1,4 +1,5 @@
-// The last runs of a task, newest first; what runs is looked at more often.
+// The last runs of a task, newest first; what runs is looked at more often. Emits `ended` when one has ended
+// before one's eyes.
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
@@ -25,12 +26,14 @@ export class TaskRuns extends LitElement {
   @property({ attribute: false }) kind!: (execution: Execution) => string;
   /** What came of it, in a line. */
   @property({ attribute: false }) summary!: (execution: Execution) => string;
-  @property({ attribute: false }) detail!: (execution: Execution) => TemplateResult | undefined;
+  @property({ attribute: false }) detail: ((execution: Execution) => TemplateResult | undefined) | undefined;
   private readonly runs = new Polled(
     this,
     (signal) => lastRuns(client, this.task, signal),
     (runs) => runs.some(isUnderWay),
   );
+
+  private underWay = 0;
 
   static override styles = [
     shared,
@@ -52,6 +55,12 @@ export class TaskRuns extends LitElement {
     if (!value) return html`<cl-empty symbol="wait" heading="Reading…"></cl-empty>`;
     if (value.length === 0) return html`<cl-empty symbol="idle" heading="It has not run yet">${this.empty}</cl-empty>`;
     return html`<cl-table label=${this.label} noun="run" .columns=${this.columns()} .rows=${value} .detail=${this.detail}></cl-table>`;
+  }
+
+  protected override updated(): void {
+    const underWay = this.runs.value?.filter(isUnderWay).length ?? 0;
+    if (underWay < this.underWay) this.dispatchEvent(new CustomEvent("ended"));
+    this.underWay = underWay;
   }
 
   private columns(): readonly Column<Execution>[] {
