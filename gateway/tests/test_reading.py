@@ -123,15 +123,8 @@ def fill(draw, message):
             continue
         target = getattr(message, field.name)
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            target.update(
-                draw(
-                    st.dictionaries(
-                        st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-                        st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-                        max_size=3,
-                    )
-                )
-            )
+            key, value = (scalars(field.message_type.fields_by_name[name]) for name in ("key", "value"))
+            target.update(draw(st.dictionaries(key, value, max_size=3)))
         elif field.is_repeated:
             for _ in range(draw(st.integers(0, 2))):
                 if field.message_type is None:

@@ -763,6 +763,9 @@ export interface components {
         };
         /** @enum {string} */
         ImageVersionKind: "IMAGE_VERSION_KIND_UNSPECIFIED" | "IMAGE_VERSION_KIND_IMAGE" | "IMAGE_VERSION_KIND_INDEX" | "IMAGE_VERSION_KIND_ARTIFACT";
+        ImportImageArchiveResponse: {
+            digest?: string;
+        };
         Invitation: {
             readonly id?: string;
             name: string;
