@@ -69,10 +69,9 @@ class Client:
     async def token(self, *scopes: str) -> str:
         """An access token for these scopes."""
         params = [("service", "test"), *(("scope", scope) for scope in scopes)]
-        async with self.http.get(f"{self.base}/v2/token", params=params, auth=self.login) as answer:
-            assert answer.status == 200, await answer.text()
-            content = await answer.json()
-            return str(content["token"])
+        answer = await self.send("GET", f"{self.base}/v2/token", params=params, auth=self.login)
+        assert answer.status == 200, answer.body
+        return str(answer.json["token"])
 
     async def call(self, method: str, path: str, *, scope: str = "", **options: Any) -> "Answer":
         """A request with a token for its repository, or for `scope`."""
@@ -82,19 +81,25 @@ class Client:
         name = name.partition("/tags/")[0].partition("/referrers/")[0]
         headers = dict(options.pop("headers", {}))
         headers["Authorization"] = "Bearer " + await self.token(scope or f"repository:{name}:pull,push,delete")
-        async with self.http.request(
-            method, self.base + path, headers=headers, allow_redirects=False, **options
-        ) as answer:
+        return await self.send(method, self.base + path, headers=headers, allow_redirects=False, **options)
+
+    async def send(self, method: str, url: str, **options: Any) -> "Answer":
+        """A request as it is."""
+        async with self.http.request(method, url, **options) as answer:
             return Answer(answer.status, answer.headers, await answer.read())
 
     async def push_blob(self, name: str, data: bytes) -> str:
         """Push a blob with POST and PUT; its digest."""
         digest = digest_of(data)
-        begun = await self.call("POST", f"/v2/{name}/blobs/uploads/")
-        assert begun.status == 202, begun.body
-        done = await self.call("PUT", begun.headers["Location"], params={"digest": digest}, data=data)
+        done = await self.upload(name, digest, data)
         assert done.status == 201, done.body
         return digest
+
+    async def upload(self, name: str, digest: str, data: bytes) -> "Answer":
+        """POST and PUT; the last answer."""
+        begun = await self.call("POST", f"/v2/{name}/blobs/uploads/")
+        assert begun.status == 202, begun.body
+        return await self.call("PUT", begun.headers["Location"], params={"digest": digest}, data=data)
 
     async def push_manifest(self, name: str, reference: str, body: bytes, media_type: str) -> "Answer":
         """PUT a manifest."""

@@ -1,6 +1,8 @@
 """A random mix of pushes, mounts, deletes and pulls in which no byte may be lost, for tests and `bench/registry_mix.py`."""
 
+import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,10 +28,51 @@ from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.references import digest_of
 from cloudly_registry.store import RegistryStore
-from cloudly_registry.testing import Client, Image, Registry, descriptor, index_of
+from cloudly_registry.testing import Answer, Client, Image, Registry, descriptor, index_of
 
 _ARTIFACT = "application/vnd.example.report"
 _EMPTY = b"{}"
+_PATIENCE_SECONDS = 60.0
+
+
+class PatientClient(Client):
+    """An admin's client that comes again after a 503 that says when (Retry-After), for a minute, as clients do.
+
+    Everything else stays as it is.
+    """
+
+    def __init__(self, registry: Registry, counted: Counter[str]) -> None:
+        super().__init__(registry.http, registry.base, "admin", "admin-password")
+        self.counted = counted
+
+    async def send(self, method: str, url: str, **options: Any) -> Answer:
+        """A request, made again while it is answered like that."""
+        if method == "PUT" and "/blobs/uploads/" in url:
+            return await super().send(method, url, **options)  # part of it may have been taken: `upload` begins anew
+        answers = [await super().send(method, url, **options)]
+        async for _ in self._again(answers):
+            answers.append(await super().send(method, url, **options))
+        if method == "DELETE" and len(answers) > 1 and answers[-1].status == 404:
+            return Answer(202, answers[-1].headers, b"")  # it had been done when the 503 was answered
+        return answers[-1]
+
+    async def upload(self, name: str, digest: str, data: bytes) -> Answer:
+        """POST and PUT, both again."""
+        answers = [await super().upload(name, digest, data)]
+        async for _ in self._again(answers):
+            answers.append(await super().upload(name, digest, data))
+        return answers[-1]
+
+    async def _again(self, answers: Sequence[Answer]) -> AsyncIterator[None]:
+        """Once for each further try, after the pause that the last answer asks for."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while answers[-1].status == 503 and "Retry-After" in answers[-1].headers:
+            pause = float(answers[-1].headers["Retry-After"])
+            if time.monotonic() + pause > until:
+                return
+            await asyncio.sleep(pause)
+            self.counted["503 waited out"] += 1
+            yield
 
 
 @asynccontextmanager

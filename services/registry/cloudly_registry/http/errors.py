@@ -6,11 +6,13 @@ from cloudly_kit.errors import (
     Conflict,
     CredentialsInvalid,
     DomainError,
+    Internal,
     RateLimited,
     TokenExpired,
     TokenRevoked,
     Unavailable,
 )
+from cloudly_kit.rpc_server import translate
 
 from cloudly_registry.errors import OciError, ServiceUnavailable, TooManyRequests, Unauthorized
 from cloudly_registry.http import metrics
@@ -37,9 +39,8 @@ async def errors_as_oci(request: web.Request, handler: Handler) -> web.StreamRes
         log.info("registry.client_gone", method=request.method, path=request.path, reason=repr(error))
         response = web.Response(status=499)
         response.force_close()
-    except Exception as error:
-        log.exception("registry.failed", method=request.method, path=request.path, error=repr(error))
-        response = _answer(request, OciError("the registry failed; its log holds the rest"))
+    except Exception as error:  # noqa: BLE001 - `translate` logs it
+        response = _answer(request, _translated(translate(error, f"{request.method} {request.path}")))
     metrics.REQUESTS.labels(request.method, str(response.status)).inc()
     return response
 
@@ -51,6 +52,8 @@ def _translated(error: DomainError) -> OciError:
         return TooManyRequests(error.message, {"retryAfterSeconds": error.metadata["retry_after_seconds"]})
     if isinstance(error, Unavailable | Conflict):
         return ServiceUnavailable(error.message)
+    if isinstance(error, Internal):
+        return OciError("the registry failed; its log holds the rest")
     return OciError(error.message, status=error.info.http_status)
 
 
