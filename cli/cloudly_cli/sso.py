@@ -1,8 +1,12 @@
 """Logging in by an identity provider: in a browser that comes back to this program (RFC 8252), or shows a code to type."""
 
+import hashlib
+import hmac
+import html
 import os
 import sys
 import webbrowser
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,14 +19,15 @@ from cloudly_cli.failures import Failure
 CODE_PREFIX = "cloudly_sso_"
 WAIT_SECONDS = 600
 """As long as the server lets a login take."""
-_DONE = b"<!doctype html><html lang=en><title>Cloudly</title><h1>Back to the terminal</h1><p>You can close this page."
+_LONGEST_REFUSAL = 500
+_PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>Cloudly</title><h1>{title}</h1><p>{text}"
 
 
 def log_in(client: Client, provider: str, *, browser: bool) -> dict[str, Any]:
     """What CompleteOidcLogin answers, after somebody has logged in at the provider; "" asks which one.
 
     Raises:
-        Failure: there is no provider, or nobody came back.
+        Failure: there is no provider, the login was refused, or nobody came back.
         Problem: the server refused.
     """
     provider = provider or _chosen(client)
@@ -33,7 +38,7 @@ def log_in(client: Client, provider: str, *, browser: bool) -> dict[str, Any]:
                 f"Log in in the browser. Where none opens, go to:\n\n  {started['authorizationUrl']}\n", err=True
             )
             webbrowser.open(started["authorizationUrl"])
-            code = listener.wait()
+            code = listener.wait(started["verifier"])
     else:
         started = _start(client, {"provider": provider, "showCode": True})
         click.echo(f"Log in in a browser, here or elsewhere:\n\n  {started['authorizationUrl']}\n", err=True)
@@ -72,16 +77,36 @@ class _Listener(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.timeout = WAIT_SECONDS
-        self.code = ""
+        self.code = self.refusal = ""
+        self._login = ""
         self._late = False
 
-    def wait(self) -> str:
-        """The code that the browser brings; what else comes to the port is not for us."""
-        while not self.code and not self._late:
+    def wait(self, verifier: str) -> str:
+        """The code that the browser brings; what else comes to the port is not for us.
+
+        Raises:
+            Failure: the login was refused, or nobody came.
+        """
+        self._login = hashlib.sha256(verifier.encode()).hexdigest()
+        while not (self.code or self.refusal or self._late):
             self.handle_request()
+        if self.refusal:
+            raise Failure(f"you are not logged in: {self.refusal}", 3, "Run it again.")
         if not self.code:
             raise Failure("nobody has logged in within ten minutes", 1, "Run it again.")
         return self.code
+
+    def take(self, query: Mapping[str, Sequence[str]]) -> str:
+        """The page for who brings the end of this login; empty for anybody else."""
+        if not hmac.compare_digest(query.get("login", [""])[0].encode(), self._login.encode()):
+            return ""
+        code = query.get("code", [""])[0]
+        if code.startswith(CODE_PREFIX):
+            self.code = code
+            return _PAGE.format(title="Back to the terminal", text="You can close this page.")
+        self.refusal = _shown(query.get("refused", [""])[0]) or "the login was refused"
+        text = f"{html.escape(self.refusal[:1].upper() + self.refusal[1:])}. You can close this page."
+        return _PAGE.format(title="You are not logged in", text=text)
 
     def handle_timeout(self) -> None:
         """Nobody came."""
@@ -94,16 +119,18 @@ class _Answer(BaseHTTPRequestHandler):
     """Whoever connects and says nothing is not waited for longer."""
 
     def do_GET(self) -> None:
-        code = parse_qs(urlsplit(self.path).query).get("code", [""])[0]
-        known = code.startswith(CODE_PREFIX)
-        if known:
-            self.server.code = code
-        self.send_response(200 if known else 404)
+        page = self.server.take(parse_qs(urlsplit(self.path).query))
+        self.send_response(200 if page else 404)
         self.send_header("content-type", "text/html")
         self.send_header("cache-control", "no-store")
         self.send_header("referrer-policy", "no-referrer")
         self.end_headers()
-        self.wfile.write(_DONE if known else b"")
+        self.wfile.write(page.encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """The code does not belong on the terminal."""
+
+
+def _shown(message: str) -> str:
+    # What comes over the browser may not move the cursor or colour the terminal.
+    return "".join(character for character in message if character.isprintable())[:_LONGEST_REFUSAL]

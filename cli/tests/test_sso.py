@@ -1,15 +1,18 @@
 """`cloudly login --sso`: the browser comes back to the program, or shows a code."""
 
 import asyncio
+import hashlib
 import threading
 import webbrowser
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from cloudly.auth.v1 import auth_pb2, sso_pb2
-from cloudly_kit.errors import CredentialsInvalid
+from cloudly_kit.errors import CredentialsInvalid, PermissionDenied
 
 CODE = "cloudly_sso_code"
+OURS = hashlib.sha256(b"v").hexdigest()
 
 
 @pytest.fixture
@@ -38,25 +41,56 @@ def providers(cloudly, *names):
     cloudly.services.answers["ListLoginOptions"] = sso_pb2.ListLoginOptionsResponse(providers=listed)
 
 
-@pytest.fixture
-def browser(monkeypatch, asked):
-    """A browser in which somebody logs in, after strangers have knocked at the port. Answers the pages it saw."""
-    monkeypatch.setenv("BROWSER", "firefox")
-    monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    seen = []
+class Browser:
+    """Where somebody logs in, or is refused, after strangers have knocked at the program's port."""
 
-    def open_(url):
-        port = asked[0].loopback_port
+    strangers = (
+        "",
+        "?code=",
+        "?code=other",
+        f"?code={CODE}",
+        f"?code={CODE}&login=v",
+        "?refused=no",
+        "?refused=no&login=",
+    )
 
-        def visit():
-            for query in ("", "?code=", "?code=other", f"?code={CODE}"):
-                seen.append(httpx.get(f"http://127.0.0.1:{port}/{query}", timeout=20))
+    def __init__(self, cloudly, asked):
+        self.cloudly = cloudly
+        self.asked = asked
+        self.brings = {"code": CODE}
+        self.pages = []
+        self.strangers_saw = []
+        self.left = threading.Event()
 
-        threading.Thread(target=visit).start()
+    def open(self, url):
+        threading.Thread(target=self._visit).start()
         return True
 
-    monkeypatch.setattr(webbrowser, "open", open_)
-    return seen
+    def _visit(self):
+        port = f"http://127.0.0.1:{self.asked[0].loopback_port}/"
+        self.strangers_saw += [httpx.get(port + query, timeout=20).status_code for query in self.strangers]
+        onward = f"{port}?{urlencode({**self.brings, 'login': OURS})}"
+
+        def finish(request):
+            if "code" in self.brings:
+                return sso_pb2.FinishOidcLoginResponse(redirect_url=onward)
+            refusal = PermissionDenied("login", "declined")
+            refusal.metadata["redirect_url"] = onward
+            raise refusal
+
+        self.cloudly.services.answers["FinishOidcLogin"] = finish
+        back = f"{self.cloudly.gateway.url}/auth/oidc/callback?state=s&code=c"
+        self.pages.append(httpx.get(back, timeout=20, follow_redirects=True))
+        self.left.set()
+
+
+@pytest.fixture
+def browser(monkeypatch, cloudly, asked):
+    monkeypatch.setenv("BROWSER", "firefox")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    browser = Browser(cloudly, asked)
+    monkeypatch.setattr(webbrowser, "open", browser.open)
+    return browser
 
 
 async def test_the_browser_comes_back_to_the_program(cloudly, asked, browser):
@@ -66,12 +100,46 @@ async def test_the_browser_comes_back_to_the_program(cloudly, asked, browser):
     assert CODE not in result.output
     started, completed = asked
     assert (started.provider, started.show_code, completed.code) == ("corp", False, CODE)
-    async with asyncio.timeout(20):
-        while len(browser) < 4:
-            await asyncio.sleep(0.02)
-    assert [page.status_code for page in browser] == [404, 404, 404, 200]
-    assert "close this page" in browser[-1].text
+    assert await asyncio.to_thread(browser.left.wait, 20)
+    assert set(browser.strangers_saw) == {404}
+    (page,) = browser.pages
+    assert page.status_code == 200
+    assert "close this page" in page.text
     assert 'username = "ada.lovelace"' in cloudly.config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ("the login was declined at <Corp>", "the login was declined at <Corp>"),
+        ("\x1b[2Jno\r\n\u202eway" + "y" * 600, "[2Jnoway" + "y" * 492),
+        ("\x07", "the login was refused"),
+    ],
+    ids=["words", "control characters, and long", "nothing"],
+)
+async def test_a_refused_login_ends_the_command_at_once(cloudly, asked, browser, refused, told):
+    before = cloudly.config.read_text()
+    browser.brings = {"refused": refused}
+    result = await cloudly("login", cloudly.gateway.url, "--sso", code=3)
+    assert f"Error: you are not logged in: {told}\n" in result.stderr
+    assert len(asked) == 1
+    assert cloudly.config.read_text() == before
+    assert await asyncio.to_thread(browser.left.wait, 20)
+    assert set(browser.strangers_saw) == {404}
+    (page,) = browser.pages
+    assert "You are not logged in" in page.text
+    assert "<Corp>" not in page.text
+
+
+async def test_a_refusal_that_ends_nothing_is_shown_on_a_page(cloudly):
+    def finish(request):
+        raise CredentialsInvalid("this was <answered> before: start again")
+
+    cloudly.services.answers["FinishOidcLogin"] = finish
+    async with httpx.AsyncClient() as http:
+        page = await http.get(f"{cloudly.gateway.url}/auth/oidc/callback?state=s&code=c", timeout=20)
+    assert page.status_code == 401
+    assert "This was &lt;answered&gt; before" in page.text
 
 
 async def test_without_a_browser_the_code_is_typed_in(cloudly, asked):

@@ -33,6 +33,10 @@ class OidcCallback:
                 )
             )
         except DomainError as refusal:
+            onward = refusal.metadata.get("redirect_url")
+            if onward:
+                # A program waits for the browser, and shows what became of it.
+                return RedirectResponse(onward, 303, NO_STORE)
             return _page(refusal, request_id_of(request.scope))
         return RedirectResponse(answer.redirect_url, 303, NO_STORE)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from cloudly_auth.testing import provider_process
@@ -142,25 +143,33 @@ def cloudly(home: Path, *arguments: str, **environment: str) -> subprocess.Popen
     )
 
 
+class Opened:
+    """`cloudly login --sso`, and the address that it has a browser open."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        opened, opener = home / "opened", home / "browser"
+        opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+        opener.chmod(0o700)
+        self.running = cloudly(home, "login", url, "--sso", "corp", BROWSER=str(opener), SSH_CONNECTION="")
+        deadline = time.monotonic() + 60
+        while not opened.exists():
+            assert self.running.poll() is None, self.running.stdout.read()
+            if time.monotonic() > deadline:
+                self.running.kill()
+                pytest.fail(f"no browser was opened: {self.running.stdout.read()}")
+            time.sleep(0.05)
+        self.address = opened.read_text()
+        opened.unlink()
+
+
 def test_the_command_line_logs_in_by_a_browser_here_or_elsewhere(abroad, suite, corp, tmp_path):
-    opened = tmp_path / "opened"
-    opener = tmp_path / "browser"
-    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
-    opener.chmod(0o700)
-    running = cloudly(tmp_path, "login", suite.url, "--sso", "corp", BROWSER=str(opener), SSH_CONNECTION="")
-    deadline = time.monotonic() + 60
-    while not opened.exists():
-        assert running.poll() is None, running.stdout.read()
-        if time.monotonic() > deadline:
-            running.kill()
-            pytest.fail(f"no browser was opened: {running.stdout.read()}")
-        time.sleep(0.05)
+    opened = Opened(tmp_path, suite.url)
     page = abroad.context.new_page()
-    page.goto(opened.read_text())
+    page.goto(opened.address)
     authorize(page, "here")
     expect(page.get_by_text("You can close this page")).to_be_visible(timeout=HEARD_WITHIN_MS)
-    said, _ = running.communicate(timeout=60)
-    assert running.returncode == 0, said
+    said, _ = opened.running.communicate(timeout=60)
+    assert opened.running.returncode == 0, said
     assert "as here" in said
 
     running = cloudly(tmp_path, "login", suite.url, "--sso", "corp", "--no-browser")
@@ -175,3 +184,15 @@ def test_the_command_line_logs_in_by_a_browser_here_or_elsewhere(abroad, suite, 
     assert "as elsewhere" in said
     whoami = cloudly(tmp_path, "auth", "whoami").communicate(timeout=60)[0]
     assert "elsewhere" in whoami
+
+
+def test_the_command_line_ends_when_somebody_declines_at_the_provider(abroad, suite, corp, tmp_path):
+    opened = Opened(tmp_path, suite.url)
+    # The provider at hand forgets to send the state along (RFC 6749 §4.1.2.1), so its redirect is made here.
+    (state,) = parse_qs(urlsplit(opened.address).query)["state"]
+    page = abroad.context.new_page()
+    page.goto(f"{suite.url}/auth/oidc/callback?{urlencode({'error': 'access_denied', 'state': state})}")
+    expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    said, _ = opened.running.communicate(timeout=60)
+    assert opened.running.returncode == 3, said
+    assert "the login was declined at Corp" in said

@@ -145,16 +145,64 @@ async def test_who_declines_or_comes_without_a_code_is_told(sso, provider):
         await sso.finish(code="c", state=state, issuer="https://elsewhere.example")
 
 
+def at_loopback(onward: str, verifier: str) -> dict[str, str]:
+    """What a browser brings to the port of the program with this verifier, besides what tells that it is for it."""
+    assert onward.startswith("http://127.0.0.1:4711/?")
+    brought = dict(parse_qsl(urlsplit(onward).query))
+    assert brought.pop("login") == hashlib.sha256(verifier.encode()).hexdigest()
+    assert verifier not in onward
+    return brought
+
+
 async def test_programs_get_the_code_at_their_own_port_or_on_a_page(sso, provider):
     await sso.make()
     looped = await sso.start(loopback_port=4711)
     onward = await sso.finish(**await provider.log_in(looped.authorization_url, "ada"))
-    assert onward.startswith("http://127.0.0.1:4711/?code=cloudly_sso_")
-    assert (await sso.complete(onward.partition("=")[2], looped.verifier)).access_token
+    brought = at_loopback(onward, looped.verifier)
+    assert list(brought) == ["code"]
+    assert (await sso.complete(brought["code"], looped.verifier)).access_token
     shown = await sso.start(show_code=True)
     onward = await sso.finish(**await provider.log_in(shown.authorization_url, "ada"))
     assert onward.startswith("http://localhost:8080/login-code#cloudly_sso_")
     assert (await sso.complete(onward.partition("#")[2], shown.verifier)).access_token
+
+
+async def test_a_program_is_told_at_its_port_that_its_login_was_refused(sso, provider):
+    await sso.make(display_name="The corporation")
+
+    async def refused(started: Any, **brought: str) -> str:
+        with pytest.raises(DomainError) as raised:
+            await sso.finish(**brought)
+        told = at_loopback(raised.value.metadata["redirect_url"], started.verifier)
+        assert told == {"refused": raised.value.message}
+        return told["refused"]
+
+    def state(started: Any) -> str:
+        return dict(parse_qsl(urlsplit(started.authorization_url).query))["state"]
+
+    started = await sso.start(loopback_port=4711)
+    assert (
+        await refused(started, error="access_denied", state=state(started))
+        == "the login was declined at The corporation"
+    )
+    assert (
+        await refused(started, error="\x1b[2J call 555", state=state(started)) == "The corporation did not log you in"
+    )
+    # Once the code is there, the state is used up: a second try is told on a page, and ends nothing at the program.
+    brought = await provider.log_in(started.authorization_url, "ada")
+    provider.forge = lambda token: token[:-4] + "AAAA"
+    assert await refused(started, **brought)
+    with pytest.raises(CredentialsInvalid, match="answered before") as replayed:
+        await sso.finish(**brought)
+    assert replayed.value.metadata == {}
+    changed = await sso.start(loopback_port=4711)
+    await sso.update("default_roles", default_roles=["operator"])
+    assert "changed" in await refused(changed, code="c", state=state(changed))
+    # Who waits in a browser, or types a code in, sees a page.
+    shown = await sso.start(show_code=True)
+    with pytest.raises(PermissionDenied) as declined:
+        await sso.finish(error="access_denied", state=state(shown))
+    assert "redirect_url" not in declined.value.metadata
 
 
 async def test_a_provider_that_is_away_is_said_to_be_and_is_found_again(sso, provider, monkeypatch):

@@ -4,6 +4,7 @@
    sealed challenge (challenges.py): strangers who start thousands of logins store nothing.
 2. The provider sends the browser to the gateway, which calls `finish`. The state is used up, the provider's code is
    exchanged, the ID token verified. Who it is, is kept for two minutes under a one-time code, which the browser takes along.
+   To a program that waits at a port of its own it takes a refusal along as well.
 3. `complete` or `complete_link` want the code and the verifier. Only then is anything done: a user made, roles changed, a
    session begun. Whoever has another begin a login, or leads another's browser to the end of one (RFC 9700 §4.7), lacks
    the verifier or the code.
@@ -11,12 +12,15 @@
 
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import structlog
 from cloudly_kit.crashpoint import crashpoint
-from cloudly_kit.errors import CredentialsInvalid, FailedPrecondition, NotFound, PermissionDenied
+from cloudly_kit.errors import CredentialsInvalid, DomainError, FailedPrecondition, NotFound, PermissionDenied
 from cloudly_kit.ids import derived_id, hash_secret, new_secret
 from cloudly_kit.store import Session as Transaction
 from cloudly_kit.store import now
@@ -125,6 +129,8 @@ class Flows:
     async def finish(self, answer: Answered, client: Client) -> str:
         """Find out who it is that a provider sends back; answers where the browser goes on.
 
+        What ends the login of a program that waits for the browser has where it goes on in its metadata, as `redirect_url`.
+
         Raises:
             CredentialsInvalid, TokenExpired: no login of ours, or one that was finished; or the ID token does not stand up.
             PermissionDenied: the provider, or whoever was there, declined.
@@ -134,18 +140,20 @@ class Flows:
         """
         async with self._attempts.attempt(address=client.address):
             flow = self._challenges.read_as(Flow, answer.state, "sso-login", "sso-link")
-            provider = await self._unchanged(flow.provider_id, flow.provider_etag)
-            if answer.error or not answer.code:
-                log.info("auth.oidc_declined", provider=provider.name, error=answer.error)
-                told = _ERRORS.get(answer.error, "{name} did not log you in")
-                raise PermissionDenied("login", told.format(name=provider.shown_name))
-            # Before the exchange: of several that bring the same state, one asks the provider.
+            with self._told_onward(flow):
+                provider = await self._unchanged(flow.provider_id, flow.provider_etag)
+                if answer.error or not answer.code:
+                    log.info("auth.oidc_declined", provider=provider.name, error=answer.error)
+                    told = _ERRORS.get(answer.error, "{name} did not log you in")
+                    raise PermissionDenied("login", told.format(name=provider.shown_name))
+            # Before the exchange: of several that bring the same state, one asks the provider. The others end nothing.
             await self._store.database.transaction(lambda transaction: self._challenges.spend(flow, transaction))
         crashpoint("auth.oidc.finish.after_spending")
-        person = await self._relying_party.identify(
-            provider, self._providers.secret(provider), self._request(flow), answer.code, answer.issuer
-        )
-        code = await self._keep(flow, provider, person)
+        with self._told_onward(flow):
+            person = await self._relying_party.identify(
+                provider, self._providers.secret(provider), self._request(flow), answer.code, answer.issuer
+            )
+            code = await self._keep(flow, provider, person)
         log.info("auth.oidc_identified", provider=provider.name, purpose=flow.purpose)
         return self._onward(flow, code)
 
@@ -241,10 +249,20 @@ class Flows:
         if flow.purpose == "sso-link":
             return f"{self._origin}/account#sso={code}"
         if flow.loopback_port:
-            return f"http://127.0.0.1:{flow.loopback_port}/?code={code}"
+            return _at_loopback(flow, code=code)
         if flow.show_code:
             return f"{self._origin}/login-code#{code}"
         return f"{self._origin}/login#sso={code}"
+
+    @contextmanager
+    def _told_onward(self, flow: Flow) -> Iterator[None]:
+        """Add to a refusal where the browser takes it, if a program waits for it there."""
+        try:
+            yield
+        except DomainError as refusal:
+            if flow.loopback_port:
+                refusal.metadata["redirect_url"] = _at_loopback(flow, refused=refusal.message)
+            raise
 
     async def _login(self, code: str, verifier: str, purpose: Purpose) -> OidcLogin:
         login = await self._store.logins.find(_login_id(code))
@@ -259,6 +277,12 @@ class Flows:
             await self._store.logins.delete(login.id, session=transaction)
         except NotFound as error:
             raise CredentialsInvalid("this login was completed before: start again") from error
+
+
+def _at_loopback(flow: Flow, **brought: str) -> str:
+    # Any page and program can knock at that port. By the hash of its verifier the program knows its own login.
+    query = urlencode({**brought, "login": flow.verifier_hash})
+    return f"http://127.0.0.1:{flow.loopback_port}/?{query}"
 
 
 def _login_id(code: str) -> str:
