@@ -1,4 +1,5 @@
-"""Streams end with the login that opened them: it is checked when they begin, and they may last for days.
+"""Streams end with the login that opened them, in either direction: it is checked when they begin, and they may last for
+days.
 
 Each process looks again and again at the logins of its own streams, at all of them with one question to Redis. What was
 revoked is looked at, never told: no message can be lost, and replicas need not know of each other.
@@ -42,7 +43,7 @@ class OpenStream:
             TokenRevoked, TokenExpired: the login has ended.
         """
         try:
-            # A deadline in the past is how it is woken. Only waiting for a message is broken off, never sending one.
+            # A deadline in the past is how it is woken. Only waiting for a message is broken off, never work on one.
             async with asyncio.timeout(None) as self._limit:
                 self._check()
                 return await anext(messages, None)

@@ -42,7 +42,7 @@ from cloudly_kit.identity import (
     current_call,
     set_caller,
 )
-from cloudly_kit.open_streams import OpenStreams
+from cloudly_kit.open_streams import OpenStream, OpenStreams
 
 log = structlog.get_logger()
 
@@ -110,7 +110,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), **streams)
         if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(self._unary(method, handler.stream_unary), **streams)
+            return grpc.stream_unary_rpc_method_handler(
+                self._unary(method, self._receiving(method, handler.stream_unary)), **streams
+            )
         return grpc.stream_stream_rpc_method_handler(
             self._stream(method, cast("Handler", handler.stream_stream)), **streams
         )
@@ -124,8 +126,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 call = await self._admit(method, context)
                 if isinstance(request, Message):
                     self._check(method, request)
-                else:
-                    request = self._checked(method, request)
                 async with asyncio.timeout(_seconds_left(method, context)):
                     if audited is not None:
                         await audited.begin(call)
@@ -143,6 +143,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 _record(method, call, request, error, started)
             await _abort(context, error)
             raise AssertionError
+
+        return handle
+
+    def _receiving(self, method: contract.Method, handler: Handler) -> Handler:
+        """The handler of a stream of requests, which are checked one by one and end with the login of whoever sends them."""
+
+        async def handle(requests: AsyncIterator[Message], context: Context) -> Message:
+            async def checked(stream: OpenStream) -> AsyncIterator[Message]:
+                while (request := await stream.next(requests)) is not None:
+                    self._check(method, request)
+                    yield request
+
+            call = current_call()
+            assert call is not None
+            # It comes to an end by itself: the token's time does not break it off.
+            with self.streams.opened(call.actor, until_expiry=False) as stream:
+                return cast("Message", await handler(checked(stream), context))
 
         return handle
 
@@ -227,11 +244,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         set_caller(call)
         authorize(method, identity, shown, actor)
         return call
-
-    async def _checked(self, method: contract.Method, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-        async for request in requests:
-            self._check(method, request)
-            yield request
 
     def _check(self, method: contract.Method, request: Message) -> None:
         mask = getattr(request, "update_mask", None) if method.name.startswith("Update") else None

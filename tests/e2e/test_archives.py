@@ -1,11 +1,13 @@
 """Archives over REST and by the CLI: what real programs write goes in, what comes out they read, and a half of one never."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
 import shutil
 import tarfile
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+import redis.asyncio
 from cloudly_gateway.rest import handler
+from cloudly_kit.identity import REVOKED_KEY
 from cloudly_registry.testing import Registry
 
 from tests.dockerd import DockerEngine
@@ -185,6 +189,39 @@ async def test_a_client_that_does_not_go_on_leaves_nothing(
         assert await until(house.registry, lambda files: bool(files))
         pushing.cancel()
     assert await until_no_uploads(house.registry)
+    assert (await house.registry.client().call("GET", f"/v2/images/{image}/manifests/v1")).status == 404
+
+
+async def test_a_push_ends_when_the_login_behind_it_does_and_leaves_nothing(
+    house: House, cloudly: Cloudly, image: str, tmp_path: Path
+) -> None:
+    content = docker_archive(WebImage("web", padding=PADDING), "web:v1")
+    token = house.registry.auth.issue("admin", session=f"s-{image}")
+    arriving = tmp_path / "arriving"
+    os.mkfifo(arriving)
+    running = await asyncio.create_subprocess_exec(
+        "cloudly", "image", "push-archive", f"{image}:v1", arriving,
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CLOUDLY_URL": house.url, "CLOUDLY_TOKEN": token},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    over = threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError), arriving.open("wb", buffering=0) as pipe:
+            pipe.write(content[: len(content) // 2])
+            over.wait(120)
+            pipe.write(content[len(content) // 2 :])
+
+    writing = asyncio.create_task(asyncio.to_thread(write))
+    assert await until(house.registry, lambda files: any(path.stat().st_size for path in files))
+    async with redis.asyncio.Redis.from_url(house.registry.settings.redis_url.get_secret_value()) as client:
+        await client.set(f"{REVOKED_KEY}s-{image}", "1", ex=600)
+    # While the client has nothing more to send.
+    assert await until_no_uploads(house.registry)
+    over.set()
+    told = (await asyncio.wait_for(running.communicate(), 60))[0].decode()
+    await writing
+    assert (running.returncode, "revoked" in told.lower()) == (3, True), told
     assert (await house.registry.client().call("GET", f"/v2/images/{image}/manifests/v1")).status == 404
 
 
