@@ -202,6 +202,10 @@ class Client:
         return self._exchanged
 
     def _renewed(self, refused: str) -> str:
+        if self._exchanged == refused:
+            # A watch outlives what a jump code was exchanged for; the code is good for more.
+            self._exchanged = ""
+            return self._exchange()
         # Commands may run side by side, and a refresh token works once: one of them renews, the others read the result.
         if self._given or self._context is None:
             return ""

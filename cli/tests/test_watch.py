@@ -2,6 +2,7 @@
 
 import json
 
+from cloudly.auth.v1 import auth_pb2
 from cloudly.clusters.v1 import cluster_pb2
 from cloudly.common.v1 import watch_pb2
 from cloudly.executions.v1 import execution_pb2
@@ -80,6 +81,28 @@ async def test_a_watch_goes_on_with_a_new_token_when_its_own_has_ended(cloudly):
     assert cursors == ["", "c1", "c1"]
     assert cloudly.refreshes == 1
     assert "west" in output
+
+
+async def test_a_watch_with_a_machine_s_secret_exchanges_it_again(cloudly):
+    cursors = []
+
+    async def clusters(request):
+        cursors.append(request.cursor)
+        if len(cursors) == 1:
+            yield news(watch_pb2.WATCH_EVENT_SNAPSHOT, "c1", "east")
+            raise TokenExpired
+        if len(cursors) == 2:
+            raise TokenExpired
+        yield news(watch_pb2.WATCH_EVENT_CHANGED, "c2", "west")
+
+    token = cloudly.gateway.harness.authority.issue("admin", name="robot", type="machine")
+    cloudly.services.answers |= {
+        "WatchClusters": clusters, "ExchangeToken": auth_pb2.ExchangeTokenResponse(access_token=token),
+    }  # fmt: skip
+    given = {"CLOUDLY_URL": cloudly.gateway.url, "CLOUDLY_TOKEN": "jc_secret"}
+    assert "west" in (await cloudly("cluster", "watch", **given)).stdout
+    assert cursors == ["", "c1", "c1"]
+    assert cloudly.services.names().count("ExchangeToken") == 2
 
 
 async def test_an_execution_is_watched_to_its_end(cloudly):

@@ -2,22 +2,28 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from cloudly.clusters.v1 import cluster_pb2, cluster_pb2_grpc
 from cloudly_auth import main as auth_main
+from cloudly_auth import tokens as auth_tokens
 from cloudly_auth.config import Settings as AuthSettings
 from cloudly_clusters import main as clusters_main
 from cloudly_clusters.config import Settings as ClustersSettings
 from cloudly_gateway.testing import gateway_settings, serving
 from cloudly_kit.config import SERVICES
 from cloudly_kit.errors import TokenRevoked
+from cloudly_kit.identity import AUDIENCE, CLOCK_SKEW_SECONDS
 from cloudly_kit.testing import ServiceHarness
+from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.e2e
 
@@ -31,6 +37,16 @@ class House:
 
     harness: ServiceHarness
     gateways: tuple[httpx.AsyncClient, httpx.AsyncClient]
+
+    @property
+    def url(self) -> str:
+        """A gateway's."""
+        return str(self.gateways[0].base_url)
+
+    def bought(self) -> float:
+        """How often an API token was traded for an access token."""
+        labels = {"method": "/cloudly.auth.v1.AuthService/ExchangeToken", "code": "OK"}
+        return REGISTRY.get_sample_value("cloudly_rpc_seconds_count", labels) or 0.0
 
     async def call(self, verb: str, path: str, login: str = "", body: Any = None, at: int = 0) -> Any:
         """The JSON of an answer, which has to be a success."""
@@ -119,6 +135,45 @@ async def test_an_api_tokens_watch_ends_when_it_is_revoked(house: House) -> None
     async with house.watching(made["secret"]) as ended:
         await house.call("DELETE", f"/api/v1/tokens/{made['token']['id']}", admin, at=1)
         assert (await ended())["status"] == 401
+
+
+async def test_the_command_watches_with_an_api_token_over_the_ends_of_what_it_buys(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = (await house.login("root"))["accessToken"]
+    wish = {"token": {"name": "dashboards", "permissions": ["clusters.read"]}}
+    secret = (await house.call("POST", "/api/v1/tokens", admin, wish))["secret"]
+    # Access tokens that were made from here on are good for two seconds, and so are watches: one of ten minutes, so often.
+    monkeypatch.setitem(auth_tokens.LIFETIMES, AUDIENCE, timedelta(seconds=2 - CLOCK_SKEW_SECONDS))
+    running = await asyncio.create_subprocess_exec(
+        "cloudly", "cluster", "list", "--watch", "-o", "json",
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CLOUDLY_URL": house.url, "CLOUDLY_TOKEN": secret},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert running.stdout is not None
+    assert running.stderr is not None
+    seen = []
+    async with asyncio.timeout(120):
+        for number in range(3):
+            await house.call("POST", "/api/v1/clusters", admin, {"cluster": {"name": f"east-{number}"}})
+            while not seen or seen[-1]["cluster"]["name"] != f"east-{number}":
+                seen.append(json.loads(await running.stdout.readline()))
+            # Until it has bought one more, which it does when a watch has ended.
+            bought = house.bought()
+            while house.bought() == bought:
+                assert running.returncode is None
+                await asyncio.sleep(0.1)
+    # Nothing is missing, nothing came twice, and it never began anew.
+    assert list(dict.fromkeys(event["cluster"]["name"] for event in seen)) == [f"east-{number}" for number in range(3)]
+    states = [(event["cluster"]["name"], event["cluster"]["updateTime"]) for event in seen]
+    assert states == sorted(set(states))
+    assert {event["event"] for event in seen[1:]} == {"WATCH_EVENT_CHANGED"}
+
+    (token,) = (await house.call("GET", "/api/v1/tokens", (await house.login("root"))["accessToken"]))["tokens"]
+    await house.call("DELETE", f"/api/v1/tokens/{token['id']}", (await house.login("root"))["accessToken"])
+    told = (await asyncio.wait_for(running.communicate(), 60))[1].decode()
+    assert running.returncode == 3, told
+    assert "Traceback" not in told
 
 
 async def test_a_watch_over_grpc_ends_too(house: House) -> None:
