@@ -292,10 +292,10 @@ async def _answer(stream: Any) -> Any:
 async def _write(stream: Any, requests: AsyncIterator[Any], serialize: Callable[[Any], bytes]) -> None:
     """Send all requests, or as many as the server takes: where it ends the call in the middle, its status says why.
 
-    Past `stream.write`, which makes that status "Internal error from Core" where a write fails before the status is read
-    (`grpc.aio._call._StreamRequestMixin._write`).
+    Past `stream.write`, which overwrites that status with "Internal error from Core" where a write fails before the status
+    is read; nothing public of grpc.aio tells it then (https://github.com/grpc/grpc/issues/36066, open with grpcio 1.85).
     """
-    await stream._metadata_sent.wait()
+    await stream.wait_for_connection()
     async for request in requests:
         try:
             await stream._cython_call.send_serialized_message(serialize(request))
