@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cloudly.auth.v1 import auth_pb2, auth_pb2_grpc, key_pb2, key_pb2_grpc, setting_pb2, setting_pb2_grpc
 from cloudly.executions.v1 import execution_pb2, execution_pb2_grpc
@@ -86,6 +87,14 @@ class World:
     @property
     def keys(self) -> Any:
         return key_pb2_grpc.KeyServiceStub(self.channel(self.settings.auth_listen, self.token))
+
+    async def registry_token(self, **form: str) -> tuple[int, Any]:
+        """Status and content of what the registry's /v2/token answers to the admin."""
+        url = f"http://{self.environment['CLOUDLY_REGISTRY_HTTP_LISTEN']}/v2/token"
+        login = {"service": "cloudly", "client_id": "docker", "username": ADMIN, "password": PASSWORD}
+        async with httpx.AsyncClient(timeout=60) as http:
+            answer = await http.post(url, data={**login, **form})
+            return answer.status_code, answer.json()
 
     def setting(self, settings: Settings) -> Any:
         return setting_pb2_grpc.SettingServiceStub(self.channel(settings.auth_listen, self.token))
@@ -262,6 +271,30 @@ async def test_the_keys_are_listed_and_the_earlier_one_is_dropped_when_nothing_c
     await world.works()
     with pytest.raises(FailedPrecondition, match="no earlier master key"):
         await world.keys.DropPreviousMasterKeys(drop)
+
+
+async def test_a_docker_login_lasts_until_the_key_it_was_sealed_with_is_dropped(world: World, worker: Process):
+    """What `docker login` keeps: in no database, so no rotation seals it anew."""
+    status, login = await world.registry_token(grant_type="password", access_type="offline")
+    assert status == 200
+    old = {"grant_type": "refresh_token", "refresh_token": login["refresh_token"]}
+    await world.succeeded(await world.rotate())
+    assert (await world.registry_token(**old))[0] == 200
+    _, login = await world.registry_token(grant_type="password", access_type="offline")
+    new = {"grant_type": "refresh_token", "refresh_token": login["refresh_token"]}
+    world.retired_long_ago()
+    await world.succeeded(
+        (await world.keys.DropPreviousMasterKeys(key_pb2.DropPreviousMasterKeysRequest())).execution.id
+    )
+    async with asyncio.timeout(60):
+        while (told := await world.registry_token(**old))[0] == 200:
+            await asyncio.sleep(0.1)
+    status, problem = told
+    assert status == 401
+    assert problem["errors"][0]["code"] == "UNAUTHORIZED"
+    assert "master key that is gone: log in again" in problem["errors"][0]["message"]
+    assert (await world.registry_token(**new))[0] == 200
+    assert (await world.registry_token(grant_type="password", access_type="offline"))[0] == 200
 
 
 async def test_what_no_key_opens_is_told_before_anything_is_begun(world: World):

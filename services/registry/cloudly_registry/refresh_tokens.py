@@ -19,6 +19,7 @@ LIFETIME_SECONDS = 90 * 86400
 _CONTEXT = "registry refresh token"
 _PREFIX = "cloudly_rrt_"
 _LONGEST = 4096
+_NOT_OURS = "the refresh token is none of this registry's, or was sealed with a master key that is gone: log in again"
 
 
 class RefreshTokens:
@@ -43,7 +44,7 @@ class RefreshTokens:
             sealed = Sealed(master_key_id=key_id, wrapped_key=_decoded(wrapped), ciphertext=_decoded(ciphertext))
             content = orjson.loads(self._envelope.open(sealed, _CONTEXT))
         except (ValueError, TypeError, binascii.Error, ValidationError, CannotOpen) as error:
-            raise Unauthorized("the refresh token is none of this registry's: log in again") from error
+            raise Unauthorized(_NOT_OURS) from error
         if content["expires"] < time.time():
             raise Unauthorized("the refresh token's time is over: log in again")
         return content["username"], content["password"]
