@@ -15,6 +15,7 @@ from cloudly_registry import events
 from cloudly_registry.documents import ImageDocument
 from cloudly_registry.pins import Pins
 from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.quotas import Allowance, Quotas
 from cloudly_registry.references import checked_repository
 from cloudly_registry.retention import RetentionRule
 from cloudly_registry.store import RegistryStore
@@ -33,6 +34,7 @@ class _Known:
 
     id: str
     public: bool
+    has_quota: bool
     until: float
     """On the monotonic clock."""
 
@@ -40,12 +42,15 @@ class _Known:
 class Images:
     """The records, and the way from a repository's name to its id."""
 
-    def __init__(self, store: RegistryStore, pins: Pins, quarantine: Quarantine, outbox: Outbox, hints: Hints) -> None:
+    def __init__(
+        self, store: RegistryStore, pins: Pins, quarantine: Quarantine, outbox: Outbox, hints: Hints, quotas: Quotas
+    ) -> None:
         self._store = store
         self._pins = pins
         self._quarantine = quarantine
         self._outbox = outbox
         self._hints = hints
+        self._quotas = quotas
         self._known: dict[str, _Known] = {}
 
     async def create(self, image: ImageDocument, request: RequestKey | None) -> ImageDocument:
@@ -89,6 +94,11 @@ class Images:
     async def id_for_push(self, repository: str) -> str:
         """The id of a repository's record, made by this push where it is missing."""
         return await self.id_of(repository) or self._remember(await self._made(repository, "")).id
+
+    def allowance(self, repository: str, length: int | None) -> Allowance | None:
+        """What a request may bring into a repository whose id was looked up before; None where it has no quota."""
+        known = self._known.get(repository)
+        return self._quotas.allowance(known.id, length) if known and known.has_quota else None
 
     async def id_of_copy(self, repository: str, external_registry_id: str, keep_days: int) -> str:
         """The id of the record of a repository that is a copy of an external registry's, made where it is missing."""
@@ -173,7 +183,7 @@ class Images:
     def _remember(self, image: ImageDocument) -> "_Known":
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = _Known(image.id, image.public, time.monotonic() + _REMEMBER_SECONDS)
+        known = _Known(image.id, image.public, image.quota_bytes > 0, time.monotonic() + _REMEMBER_SECONDS)
         self._known[image.repository] = known
         return known
 

@@ -44,6 +44,7 @@ from cloudly_registry.pull_through.copies import Copies
 from cloudly_registry.pull_through.fetches import Fetches
 from cloudly_registry.pull_through.sources import Sources
 from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.quotas import Quotas
 from cloudly_registry.refresh_tokens import RefreshTokens
 from cloudly_registry.resolving import Resolving
 from cloudly_registry.sealed import sealed
@@ -90,7 +91,7 @@ async def serve(settings: Settings) -> None:
         sources = Sources(external_store, external, runtime.hints)
         quarantine = Quarantine(store, timedelta(hours=settings.quarantine_hours))
         pins = Pins(store, quarantine)
-        images = Images(store, pins, quarantine, outbox, runtime.hints)
+        images = Images(store, pins, quarantine, outbox, runtime.hints, Quotas(store))
         blobs = Blobs(store, objects, quarantine)
         cache = ManifestCache(runtime.hints)
         manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)

@@ -116,8 +116,9 @@ class Manifests:
             children = await self._checked_children(image, manifest, session)
             row = _row(image_id, digest, manifest, body, children, platform, pushed_by)
             if await self._store.manifest(image_id, digest, session) is None:
+                held_bytes = image.size_bytes
                 image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
-                check_quota(image)
+                check_quota(image, held_bytes)
             await self._store.put_manifest(row, body, session)
             for tag in tags if is_digest(reference) else (reference, *tags):
                 await self._move_tag(image, tag, row, pushed_by, session)

@@ -260,7 +260,7 @@ class RegistryStore:
         query = {"image_id": image_id, "references": digest}
         return [row["digest"] async for row in self.database.raw("manifests").find(query, {"digest": 1})]
 
-    async def referred_to(self, image_id: str, digests: Iterable[str], session: Session) -> set[str]:
+    async def referred_to(self, image_id: str, digests: Iterable[str], session: Session | None = None) -> set[str]:
         """Those of these digests that some manifest of the repository refers to.
 
         Mostly one earlier version refers to all that are known, and none to the others: that takes two round trips.
@@ -271,7 +271,7 @@ class RegistryStore:
         while waiting:
             asked = list(waiting)[:_BATCH]
             query = {"image_id": image_id, "references": {"$in": asked}}
-            raw = await rows.find_one(query, {"references": 1}, session=session.raw)
+            raw = await rows.find_one(query, {"references": 1}, session=_driver(session))
             known = waiting.intersection(raw["references"]) if raw else set()
             found |= known
             waiting -= known or set(asked)

@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 import orjson
 from cloudly.auth.v1 import auth_pb2
+from cloudly.registry.v1 import image_pb2
+from cloudly.registry.v1.image_pb2_grpc import ImageServiceStub
 from cloudly_kit.errors import CredentialsInvalid, to_status
 from cloudly_kit.testing import ServiceHarness, free_port
 from cloudly_kit.testing_authority import Authority
@@ -142,6 +144,15 @@ class Registry:
     def client(self, user: str = "admin") -> Client:
         """A client with a user's login."""
         return Client(self.http, self.base, user, f"{user}-password")
+
+    async def set_quota(self, name: str, quota_bytes: int) -> None:
+        """Give a repository a quota; it is made where it is missing."""
+        await self.client().call("POST", f"/v2/{name}/blobs/uploads/")
+        async with self.harness.channel("registry", "admin") as channel:
+            images = ImageServiceStub(channel)
+            listed = await images.ListImages(image_pb2.ListImagesRequest(filter=f'repository = "{name}"'))
+            wished = image_pb2.Image(id=listed.images[0].id, quota_bytes=quota_bytes)
+            await images.UpdateImage(image_pb2.UpdateImageRequest(image=wished))
 
     async def upload_files(self) -> list[Path]:
         """What uploads that have not ended keep on the disk."""

@@ -19,7 +19,8 @@ from cloudly_kit.store import now
 
 from cloudly_registry.blobs import PREFIX, Blobs
 from cloudly_registry.documents import Blob
-from cloudly_registry.errors import DigestInvalid, RangeInvalid, UploadInvalid, UploadUnknown
+from cloudly_registry.errors import Denied, DigestInvalid, RangeInvalid, UploadInvalid, UploadUnknown
+from cloudly_registry.quotas import Allowance
 from cloudly_registry.references import Hash, algorithm_of, new_hash
 from cloudly_registry.store import RegistryStore
 
@@ -95,34 +96,45 @@ class Uploads:
         async with self._opened(upload) as stored:
             return stored.offset
 
-    async def append(self, upload: BlobUpload, start: int | None, pieces: Pieces) -> int:
+    async def append(
+        self, upload: BlobUpload, start: int | None, pieces: Pieces, allowance: Allowance | None = None
+    ) -> int:
         """Add bytes, which begin at `start` (None: wherever it stands); how many bytes it holds then.
 
         Raises:
             UploadUnknown: there is no such upload.
             RangeInvalid: it stands elsewhere.
             UploadInvalid: another request is writing to it.
+            Denied: they do not fit into the repository's quota; the upload is gone then.
         """
         async with self._opened(upload) as stored:
             _check_start(stored, start)
+            if allowance is not None:
+                pieces = allowance.bounded(upload.id, stored.offset, "", pieces)
             await self._take(upload, stored, upload.algorithm, pieces)
             crashpoint("registry.upload.after_append")
         return stored.offset
 
-    async def finish(self, upload: BlobUpload, digest: str, start: int | None, pieces: Pieces) -> Blob:
+    async def finish(
+        self, upload: BlobUpload, digest: str, start: int | None, pieces: Pieces, allowance: Allowance | None = None
+    ) -> Blob:
         """Add the last bytes, check the whole against its digest, and make it a blob of the repository.
 
         Raises:
-            UploadUnknown, RangeInvalid, UploadInvalid: as `append`.
+            UploadUnknown, RangeInvalid, UploadInvalid, Denied: as `append`.
             DigestInvalid: it is something else; the upload is gone then.
         """
         async with self._opened(upload) as stored:
             _check_start(stored, start)
+            if allowance is not None:
+                pieces = allowance.bounded(upload.id, stored.offset, digest, pieces)
             seen = await self._take(upload, stored, algorithm_of(digest), pieces)
             matches = f"{seen.algorithm}:{seen.hasher.hexdigest()}" == digest
             self._seen.pop(upload.id, None)
             if not matches:
                 await stored.discard()
+                if allowance is not None:
+                    allowance.forget(upload.id)
                 raise DigestInvalid("provided digest did not match uploaded content", {"digest": digest})
             crashpoint("registry.upload.before_object")
             whole = await stored.commit()
@@ -132,6 +144,8 @@ class Uploads:
             if blob.key == whole.key:
                 blob = await self._rescued(upload, stored, blob)
             await stored.discard(keep=blob.key)
+            if allowance is not None:
+                allowance.finished(upload.id, digest, blob.size)
             return blob
 
     async def _rescued(self, upload: BlobUpload, stored: Upload, blob: Blob) -> Blob:
@@ -169,10 +183,14 @@ class Uploads:
             seen = _Seen(new_hash(algorithm), algorithm, "")
             async for piece in stored.read():
                 seen.hasher.update(piece)
-        async for batch in pieces:
-            if stored.committed:  # by a request whose process died before it could say so
-                raise UploadInvalid("the upload is whole: only its digest can come now", status=409)
-            await stored.append(batch, seen.hasher)
+        try:
+            async for batch in pieces:
+                if stored.committed:  # by a request whose process died before it could say so
+                    raise UploadInvalid("the upload is whole: only its digest can come now", status=409)
+                await stored.append(batch, seen.hasher)
+        except Denied:
+            await stored.discard()
+            raise
         await stored.flush()
         # Only now: bytes that were hashed but not stored would make every later digest wrong.
         seen.version = stored.version

@@ -167,7 +167,8 @@ async def test_rules_of_the_image_hold(client: Client, registry: Registry, colle
     refused = await third.push(client, name, "v1")
     assert (refused.status, refused.code) == (403, "DENIED")
     assert (await first.push(client, name, "v1")).status == 201, "the same digest again is no move"
-    large = await Image(b"x" * 5000).push(client, name, "large")
+    body = b"x" * 5000
+    large = await client.upload(name, digest_of(body), body)
     assert (large.status, large.code) == (403, "DENIED")
     assert large.json["errors"][0]["detail"]["quotaBytes"] > 0
     await collect(collector)

@@ -31,9 +31,9 @@ class Docker:
     async def login(self, user: str, password: str, *, fails: bool = False) -> str:
         return await self("login", self.host, "-u", user, "--password-stdin", stdin=password.encode(), fails=fails)
 
-    async def load(self, text: str, target: str) -> str:
+    async def load(self, text: str, target: str, padding: int = 0) -> str:
         """Make an image that serves a text, called `target`; its id, the digest of its configuration."""
-        await self("load", stdin=docker_archive(WebImage(text), target))
+        await self("load", stdin=docker_archive(WebImage(text, padding=padding), target))
         return await self("image", "inspect", "-f", "{{.Id}}", target)
 
     async def seen(self, image: str) -> tuple[str, str]:
@@ -111,3 +111,12 @@ async def test_of_an_index_with_attestations_the_image_is_pulled(docker: Docker,
     assert f"Digest: {digest_of(index)}" in await docker("pull", target)
     assert (await docker.seen(target))[1] == [digest_of(layer) for layer in image.layers]
     assert await docker("image", "inspect", "-f", "{{.Id}}", target) in (digest_of(image.config), digest_of(index))
+
+
+async def test_a_push_beyond_the_quota_is_told_why(docker: Docker, registry: Registry, name: str) -> None:
+    await registry.set_quota(name, 10 << 20)
+    target = f"{docker.host}/{name}:v1"
+    await docker.load("large", target, padding=64 << 20)
+    told = await docker("push", target, fails=True)
+    assert "denied: the repository holds 0 bytes and its quota is 10.00 MiB; with this push it would hold" in told
+    assert "delete versions, or have the quota raised" in told

@@ -10,9 +10,10 @@ from cloudly_registry.http.access import authorised, repository
 from cloudly_registry.http.body import content_length, pieces
 from cloudly_registry.http.json import json_response
 from cloudly_registry.http.routes import Call
+from cloudly_registry.quotas import Allowance
 from cloudly_registry.references import algorithm_of, checked_algorithm, checked_digest, checked_repository
 from cloudly_registry.tokens import Access
-from cloudly_registry.uploads import BlobUpload
+from cloudly_registry.uploads import BlobUpload, Pieces
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 
@@ -29,7 +30,7 @@ async def start(call: Call) -> web.Response:
     algorithm = algorithm_of(digest) if digest else checked_algorithm(query.get("digest-algorithm", "sha256"))
     upload = await call.parts.uploads.start(image_id, algorithm)
     if digest:
-        await call.parts.uploads.finish(upload, digest, None, pieces(call.request, call.parts.idle_seconds))
+        await call.parts.uploads.finish(upload, digest, None, *_body(call))
         return _created(call.name, digest)
     return _standing(call.name, upload, 0, 202)
 
@@ -39,9 +40,7 @@ async def append(call: Call) -> web.Response:
     authorised(call.request, call.parts, repository(call.name, "pull", "push"))
     upload = await _upload(call)
     try:
-        offset = await call.parts.uploads.append(
-            upload, _start(call.request), pieces(call.request, call.parts.idle_seconds)
-        )
+        offset = await call.parts.uploads.append(upload, _start(call.request), *_body(call))
     except RangeInvalid as error:
         return _out_of_order(call, upload, error)
     return _standing(call.name, upload, offset, 202)
@@ -53,9 +52,7 @@ async def finish(call: Call) -> web.Response:
     digest = checked_digest(call.request.query.get("digest", ""))
     upload = await _upload(call)
     try:
-        await call.parts.uploads.finish(
-            upload, digest, _start(call.request), pieces(call.request, call.parts.idle_seconds)
-        )
+        await call.parts.uploads.finish(upload, digest, _start(call.request), *_body(call))
     except RangeInvalid as error:
         return _out_of_order(call, upload, error)
     return _created(call.name, digest)
@@ -71,7 +68,11 @@ async def status(call: Call) -> web.Response:
 async def cancel(call: Call) -> web.Response:
     """end-14: forget the upload."""
     authorised(call.request, call.parts, repository(call.name, "pull", "push"))
-    await call.parts.uploads.cancel(await _upload(call))
+    upload = await _upload(call)
+    await call.parts.uploads.cancel(upload)
+    allowance = call.parts.images.allowance(call.name, None)
+    if allowance is not None:
+        allowance.forget(upload.id)
     return web.Response(status=204)
 
 
@@ -91,6 +92,12 @@ async def _mounted(call: Call, access: Access, image_id: str) -> bool:
         return False
     source_id = await call.parts.images.id_of(source)
     return bool(source_id) and await call.parts.blobs.mount(image_id, source_id, digest)
+
+
+def _body(call: Call) -> tuple[Pieces, Allowance | None]:
+    """What the request brings, and what of it may come in."""
+    allowance = call.parts.images.allowance(call.name, content_length(call.request))
+    return pieces(call.request, call.parts.idle_seconds), allowance
 
 
 def _start(request: web.Request) -> int | None:
