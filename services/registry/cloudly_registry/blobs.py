@@ -8,12 +8,21 @@ from cloudly_kit.store import Session, now
 from cloudly_registry.blob_records import BlobRecords
 from cloudly_registry.documents import Blob, Link
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
+from cloudly_registry.presence import Presence
 from cloudly_registry.quarantine import Quarantine
 from cloudly_registry.store import RegistryStore
 
 log = structlog.get_logger()
 
 PREFIX = "registry/blobs/"
+
+
+class _Lost(Exception):
+    """A blob's object is not there."""
+
+    def __init__(self, blob: Blob) -> None:
+        super().__init__(blob.id)
+        self.blob = blob
 
 
 class Blobs:
@@ -24,6 +33,7 @@ class Blobs:
         self._objects = objects
         self._quarantine = quarantine
         self._records = BlobRecords(store, objects)
+        self.presence = Presence(objects)
 
     async def get(self, image_id: str, digest: str) -> Link:
         """Where a repository's blob is. Raises BlobUnknown."""
@@ -80,18 +90,24 @@ class Blobs:
         return blob
 
     async def mount(self, image_id: str, source_image_id: str, digest: str) -> bool:
-        """Let a repository read a blob of another one; False when that one has no such blob."""
+        """Let a repository read a blob of another one; False when that one has no such blob, or its bytes are lost."""
 
         async def work(session: Session) -> bool:
             link = await self._store.link(source_image_id, digest, session)
             blob = await self._store.blob(digest, session) if link else None
             if blob is None or blob.lost_since is not None:
                 return False
+            if not await self.presence.is_there(blob.key):
+                raise _Lost(blob)
             await self._store.put_blob(blob, session)
             await self._store.put_link(image_id, blob, session)
             return True
 
-        return await self._store.transaction(work)
+        try:
+            return await self._store.transaction(work)
+        except _Lost as found:
+            await self._note_lost(found.blob)
+            return False
 
     async def mount_from_any(self, image_id: str, digest: str) -> bool:
         """Let a repository read a blob of whichever other one has it; False when none has."""

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from cloudly_kit.testing import free_port
+from cloudly_registry import presence
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry, running_registry
 
@@ -141,6 +142,19 @@ async def test_a_store_that_is_slow_or_fails_every_third_call_loses_nothing(
     report = await fsck.run(silent, deep=True)
     assert set(report.faults) <= {"object that nobody has"}, report.result()
     assert (proxy.spoilt > 0) == (mode == "third")
+
+
+async def test_whether_a_blob_is_there_is_asked_once_and_not_for_long(
+    client: Client, proxy: FaultyProxy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = [await client.push_blob(name, data) for data in (b"1", b"2")]
+    before = proxy.calls
+    for _ in range(5):
+        assert (await client.call("HEAD", f"/v2/{name}/blobs/{first}")).status == 200
+    assert proxy.calls == before + 1
+    monkeypatch.setattr(presence, "_PATIENCE_SECONDS", 0.01)
+    proxy.mode = "slow"
+    assert (await client.call("HEAD", f"/v2/{name}/blobs/{second}")).status == 200, "the record is believed"
 
 
 async def test_a_pull_that_the_store_breaks_off_goes_on_or_ends_without_a_wrong_byte(

@@ -14,6 +14,7 @@ from cloudly_kit.store import Database
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.documents import Blob
 from cloudly_registry.errors import UploadUnknown
+from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.store import RegistryStore
 from cloudly_registry.testing import Image, Registry, running_registry
@@ -97,6 +98,42 @@ async def test_pulls_are_redirected_where_clients_can_reach_the_bucket(
         assert (head.status, head.headers["Content-Length"]) == (200, "7")
 
 
+async def test_a_blob_whose_object_is_gone_is_asked_for_again_and_healed_by_the_push(
+    on_s3: Registry, s3: dict[str, Any], name: str
+) -> None:
+    client, image = on_s3.client(), Image(name.encode())
+    await image.push(client, name, "v1")
+    layer, digest = image.layers[0], digest_of(image.layers[0])
+    asked = {"mount": digest, "from": name}
+    scope = f"repository:{name}:pull repository:{name}/other:pull,push"
+    times = {"grace": timedelta(hours=1), "quarantine": timedelta(hours=1)}
+    async with (
+        on_s3.replica(s3_public_endpoint=s3["s3_endpoint"]) as redirecting,
+        collecting_from(on_s3, **times) as collector,
+    ):
+        for heal in ("HEAD", "GET", "POST"):
+            blob = await collector.store.blob(digest)
+            assert blob is not None
+            await collector.objects.delete(blob.key)
+            async with on_s3.replica() as fresh:  # one that has not seen it yet
+                if heal == "HEAD":
+                    told = await fresh.client().call("HEAD", f"/v2/{name}/blobs/{digest}")
+                    assert told.status == 404
+                elif heal == "GET":
+                    told = await redirecting.client().call("GET", f"/v2/{name}/blobs/{digest}")
+                    assert (told.status, told.code) == (404, "BLOB_UNKNOWN")
+                else:
+                    path = f"/v2/{name}/other/blobs/uploads/"
+                    told = await fresh.client().call("POST", path, params=asked, scope=scope)
+                    assert told.status == 202, "an upload instead"
+            assert (await client.call("HEAD", f"/v2/{name}/blobs/{digest}")).status == 404, "all replicas know"
+            refused = await client.push_manifest(name, "v2", image.manifest, OCI_MANIFEST)
+            assert (refused.status, refused.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+            assert (await image.push(client, name, "v1")).status == 201
+            assert (await client.call("HEAD", f"/v2/{name}/blobs/{digest}")).status == 200
+            assert (await client.call("GET", f"/v2/{name}/blobs/{digest}")).body == layer
+
+
 async def test_a_bucket_that_is_away_is_unavailable_and_heals(
     scratch: Path, mongo_url: str, redis_url: str, name: str, tmp_path: Path
 ) -> None:
@@ -113,6 +150,7 @@ async def test_a_bucket_that_is_away_is_unavailable_and_heals(
         assert begun.headers["Retry-After"]
         pulled = await client.call("GET", f"/v2/{name}/blobs/{digest}")
         assert (pulled.status, pulled.code) == (503, "UNAVAILABLE")
+        assert (await client.call("HEAD", f"/v2/{name}/blobs/{digest}")).status == 200, "as the records say"
     finally:
         await running.__aexit__(None, None, None)
 

@@ -60,7 +60,7 @@ async def _send(call: Call, link: Link) -> web.StreamResponse:
     headers = _headers(link.digest)
     if matches(call.request, link.digest):
         return web.Response(status=304, headers=headers)
-    return await send(call.request, call.parts.objects, link.key, link.size, headers)
+    return await send(call.request, call.parts.objects, link.key, link.size, headers, call.parts.blobs.presence)
 
 
 def _headers(digest: str) -> dict[str, str]:

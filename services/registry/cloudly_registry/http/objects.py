@@ -27,7 +27,7 @@ def serve_objects(store: ObjectStore) -> Callable[[web.Request], Awaitable[web.S
             raise web.HTTPNotFound
         headers = {"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
         try:
-            return await send(request, store, key, found.size, headers, redirect=False)
+            return await send(request, store, key, found.size, headers)
         except NotFound as error:
             raise web.HTTPNotFound from error
 

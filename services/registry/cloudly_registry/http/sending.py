@@ -14,6 +14,7 @@ from cloudly_kit.objects import ObjectStore
 
 from cloudly_registry.http import metrics
 from cloudly_registry.http.sendfile import send_file
+from cloudly_registry.presence import Presence
 
 log = structlog.get_logger()
 
@@ -23,9 +24,17 @@ _SMALL = 64 << 10
 
 
 async def send(
-    request: web.Request, store: ObjectStore, key: str, size: int, headers: dict[str, str], *, redirect: bool = True
+    request: web.Request,
+    store: ObjectStore,
+    key: str,
+    size: int,
+    headers: dict[str, str],
+    presence: Presence | None = None,
 ) -> web.StreamResponse:
     """Answer with an object, or the part that a Range header asks for (RFC 9110 §14).
+
+    With `presence` there are redirects, and answers that read nothing (these, and to HEAD) are given only for objects that
+    are there.
 
     Raises:
         NotFound: the object is not there.
@@ -33,8 +42,10 @@ async def send(
     path = store.local_path(key)
     if path is not None:
         return await _send_file(request, path, key, headers)
-    if redirect and request.method == "GET":
-        url = await store.presigned_get(key, REDIRECT_SECONDS)
+    if presence is not None:
+        url = await store.presigned_get(key, REDIRECT_SECONDS) if request.method == "GET" else None
+        if (url is not None or request.method == "HEAD") and not await presence.is_there(key):
+            raise NotFound("object", key)
         if url is not None:
             metrics.BYTES_OUT.inc(size)
             return web.Response(status=307, headers={**headers, "Location": url})
