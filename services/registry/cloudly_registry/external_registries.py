@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,7 +14,7 @@ from cloudly_kit.store.documents import now
 
 from cloudly_registry.external_registry_store import PASSWORD, ExternalRegistryDocument, ExternalRegistryStore
 from cloudly_registry.store import RegistryStore
-from cloudly_registry.upstream import Login, Upstream, UpstreamDenied, UpstreamLimited, UpstreamUnreachable, server_of
+from cloudly_registry.upstream import Login, Upstream, UpstreamDenied, UpstreamError, server_of
 
 log = structlog.get_logger()
 
@@ -25,7 +26,6 @@ _RESERVED = ("images", "workloads")
 """First parts of the repositories that are made here."""
 _NOTED_SECONDS = 60.0
 UNKNOWN = "EXTERNAL_REGISTRY_STATUS_UNKNOWN"
-_UNREACHABLE = "EXTERNAL_REGISTRY_STATUS_UNREACHABLE"
 _NPM = "EXTERNAL_REGISTRY_TYPE_NPM"
 Change = Callable[[ExternalRegistryDocument], ExternalRegistryDocument]
 
@@ -46,7 +46,7 @@ class ExternalRegistries:
         self._envelope = envelope
         self._upstream = upstream
         self._hints = hints
-        self._noted: dict[str, tuple[bool, float]] = {}
+        self._noted: dict[str, tuple[str, float]] = {}
 
     async def create(
         self, wished: ExternalRegistryDocument, password: str, request: RequestKey | None
@@ -115,40 +115,39 @@ class ExternalRegistries:
         """
         found = await self._store.get(id)
         login = self.login(found)
-        status, error = "WORKING", ""
+        failure: UpstreamError | None = None
         try:
             await (self._upstream.check_npm(login) if found.type == _NPM else self._upstream.check(login))
-        except UpstreamDenied as denied:
-            status, error = "DENIED", str(denied)
-        except (UpstreamLimited, UpstreamUnreachable) as unreachable:
-            status, error = "UNREACHABLE", str(unreachable)
-        seen = {"status": f"EXTERNAL_REGISTRY_STATUS_{status}", "last_error": error[:500], "check_time": now()}
+        except UpstreamError as error:
+            failure = error
+        seen = _seen(failure)
 
         def note(present: ExternalRegistryDocument) -> ExternalRegistryDocument | None:
             # What was changed meanwhile was not checked.
             return present.model_copy(update=seen) if _reach(present) == _reach(found) else None
 
-        log.info("external_registry.checked", id=id, server=found.server, status=status)
+        log.info("external_registry.checked", id=id, server=found.server, status=seen["status"])
         return await self._store.change(id, note)
 
-    async def pulled(self, id: str, login: Login, error: str = "") -> None:
-        """Write down whether a pull through it got an answer, where that is news; the message says why it got none."""
-        failed = bool(error)
-        noted, when = self._noted.get(id, (not failed, 0.0))
-        if noted == failed and time.monotonic() - when < _NOTED_SECONDS:
+    async def pulled(self, id: str, login: Login, failure: UpstreamError | None = None) -> None:
+        """Write down whether a pull through it got an answer, where that is news; the failure says why it got none."""
+        seen = _seen(failure)
+        noted, when = self._noted.get(id, ("", 0.0))
+        if noted == seen["status"] and time.monotonic() - when < _NOTED_SECONDS:
             return
 
+        told = seen["status"], seen["last_error"]
+
         def note(present: ExternalRegistryDocument) -> ExternalRegistryDocument | None:
-            if present.url != login.url or (present.status == _UNREACHABLE) == failed:
+            if present.url != login.url or (present.status, present.last_error) == told:
                 return None
-            status = _UNREACHABLE if failed else "EXTERNAL_REGISTRY_STATUS_WORKING"
-            return present.model_copy(update={"status": status, "last_error": error[:500], "check_time": now()})
+            return present.model_copy(update=seen)
 
         try:
             await self._store.change(id, note)
         except NotFound:
             log.info("external_registry.deleted_meanwhile", id=id)
-        self._noted[id] = (failed, time.monotonic())
+        self._noted[id] = (seen["status"], time.monotonic())
 
     async def pull_logins(self, servers: Sequence[str]) -> list[tuple[str, Login]]:
         """The logins for those of these servers that we have one for."""
@@ -193,6 +192,15 @@ class ExternalRegistries:
         for other in await self._store.find_all(scope="-", server=document.server, session=session):
             if other.is_default and other.id != document.id:
                 await self._store.replace(other.model_copy(update={"is_default": False}), session=session)
+
+
+def _seen(failure: UpstreamError | None) -> dict[str, Any]:
+    """What is written down of a registry that has just been asked."""
+    status = "WORKING"
+    if failure is not None:
+        status = "DENIED" if isinstance(failure, UpstreamDenied) else "UNREACHABLE"
+    error = "" if failure is None else str(failure)[:500]
+    return {"status": f"EXTERNAL_REGISTRY_STATUS_{status}", "last_error": error, "check_time": now()}
 
 
 def _reach(document: ExternalRegistryDocument) -> tuple[object, ...]:

@@ -40,6 +40,7 @@ from cloudly_registry.manifest_cache import ManifestCache
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.peers import Logins
 from cloudly_registry.pins import Pins
+from cloudly_registry.pull_through.asking import Asking
 from cloudly_registry.pull_through.copies import Copies
 from cloudly_registry.pull_through.fetches import Fetches
 from cloudly_registry.pull_through.sources import Sources
@@ -96,6 +97,7 @@ async def serve(settings: Settings) -> None:
         cache = ManifestCache(runtime.hints)
         manifests = Manifests(store, blobs, pins, quarantine, outbox, runtime.hints, cache)
         uploads = Uploads(store, objects, blobs)
+        asking = Asking(upstream, external)
         parts = Parts(
             store=store,
             images=images,
@@ -103,8 +105,8 @@ async def serve(settings: Settings) -> None:
             uploads=uploads,
             manifests=manifests,
             sources=sources,
-            copies=Copies(store, images, manifests, upstream, external),
-            fetches=Fetches(images, uploads, upstream),
+            copies=Copies(store, images, manifests, asking),
+            fetches=Fetches(images, uploads, asking),
             objects=objects,
             logins=Logins(runtime.channel("auth"), runtime.verifier),
             tokens=await asyncio.to_thread(AccessTokens, settings.keys_dir / f"{NAME}.key", settings.public_origin),

@@ -34,6 +34,10 @@ class UpstreamDenied(UpstreamError):
     """It does not take the login, or does not let it do this."""
 
 
+class UpstreamLoginRefused(UpstreamDenied):
+    """It does not take the login, whatever is asked for."""
+
+
 class UpstreamLimited(UpstreamError):
     """It wants to be left alone for a while."""
 
@@ -106,6 +110,8 @@ class Upstream:
             async with answer:
                 if answer.status in (401, 403):
                     self._tokens.pop((login, scope), None)
+                    if answer.status == 401 and sent["Authorization"].startswith("Basic "):
+                        raise UpstreamLoginRefused(f"{server_of(login.url)} does not take the login (401)")
                     raise UpstreamDenied(f"{server_of(login.url)} denies it ({answer.status})")
                 if answer.status == 429:
                     raise UpstreamLimited(server_of(login.url), _seconds(answer.headers.get("Retry-After", "")))
@@ -146,7 +152,7 @@ class Upstream:
             value, seconds = await self._token(login, scope, dict(_PARAMETER.findall(by_scheme["bearer"])))
         elif "basic" in by_scheme:
             if login.auth is None:
-                raise UpstreamDenied(f"{server_of(login.url)} wants a login: set user name and password")
+                raise UpstreamLoginRefused(f"{server_of(login.url)} wants a login: set user name and password")
             value, seconds = login.auth.encode(), 300.0
         else:
             raise UpstreamDenied(f"{server_of(login.url)} wants a kind of login that is not known here")
@@ -168,8 +174,11 @@ class Upstream:
         async with self._session.get(
             realm, params=asked, auth=login.auth, timeout=TIMEOUT, allow_redirects=False
         ) as answer:
+            if answer.status == 401 and login.username:
+                raise UpstreamLoginRefused(f"{server_of(login.url)} does not take the login (401)")
             if answer.status in (400, 401, 403):
-                raise UpstreamDenied(f"{server_of(login.url)} does not take the login ({answer.status})")
+                # Some refuse a token for what the login may not read, or what is not there, like this.
+                raise UpstreamDenied(f"{server_of(login.url)} gives no token for it ({answer.status})")
             body = await answer.content.read(_ANSWER_BYTES)
             try:
                 content = orjson.loads(body) if answer.status == 200 else {}

@@ -208,9 +208,6 @@ async def test_what_is_here_is_served_when_the_upstream_is_away_and_says_so(
     here = f"/v2/{prefix}/{name}"
     await until_known(client, f"{here}/manifests/v1")
 
-    async def down(_: web.Request) -> web.Response:
-        return web.Response(status=502)
-
     front.fault = down
     async with asyncio.timeout(40):
         while "Warning" not in (answer := await client.call("GET", f"{here}/manifests/v1")).headers:
@@ -231,9 +228,6 @@ async def test_what_is_here_is_served_when_the_upstream_is_away_and_says_so(
 
 
 async def test_an_upstream_that_wants_to_be_left_alone_is(client: Client, front: Front, prefix: str, name: str) -> None:
-    async def limited(_: web.Request) -> web.Response:
-        return web.Response(status=429, headers={"Retry-After": "120"})
-
     front.fault = limited
     first = await client.call("GET", f"/v2/{prefix}/{name}/manifests/v1")
     assert (first.status, first.code) == (429, "TOOMANYREQUESTS")
@@ -244,6 +238,104 @@ async def test_an_upstream_that_wants_to_be_left_alone_is(client: Client, front:
     assert front.requests == asked
     # What is here still goes out, without a question.
     assert (await client.call("GET", f"/v2/{prefix}/{name}/known/manifests/v1")).status == 200
+
+
+async def until_told(registry: Registry, prefix: str, status: pb.ExternalRegistryStatus, words: str) -> None:
+    """The record is written when a fetch is over, which may be after the client's answer."""
+    async with asyncio.timeout(40):
+        while (record := await registry_of(registry, prefix)).status != status or words not in record.last_error:
+            await asyncio.sleep(0.05)
+
+
+async def down(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=502)
+
+
+async def no_login(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="here"'})
+
+
+async def limited(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=429, headers={"Retry-After": "120"})
+
+
+def for_blobs(fault: Fault) -> Fault:
+    async def handle(request: web.Request) -> web.StreamResponse | None:
+        return await fault(request) if "/blobs/" in request.path else None
+
+    return handle
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("fault", "answered", "status", "words"),
+    [
+        (down, 503, pb.EXTERNAL_REGISTRY_STATUS_UNREACHABLE, "502"),
+        (no_login, 403, pb.EXTERNAL_REGISTRY_STATUS_DENIED, "does not take the login"),
+    ],
+    ids=["down", "no_login"],
+)
+async def test_why_a_blob_does_not_come_is_told_and_stands_in_the_record(
+    registry: Registry,
+    client: Client,
+    upstream: Registry,
+    front: Front,
+    prefix: str,
+    name: str,
+    method: str,
+    fault: Fault,
+    answered: int,
+    status: pb.ExternalRegistryStatus,
+    words: str,
+) -> None:
+    digest = await upstream.client().push_blob(name, b"content")
+    front.fault = for_blobs(fault)
+    refused = await client.call(method, f"/v2/{prefix}/{name}/blobs/{digest}")
+    assert refused.status == answered
+    await until_told(registry, prefix, status, words)
+    front.fault = None
+    assert (await client.call("GET", f"/v2/{prefix}/{name}/blobs/{digest}")).body == b"content"
+    await until_told(registry, prefix, pb.EXTERNAL_REGISTRY_STATUS_WORKING, "")
+
+
+async def test_a_blob_that_breaks_off_stands_in_the_record(
+    registry: Registry, client: Client, upstream: Registry, front: Front, prefix: str, name: str
+) -> None:
+    content = b"x" * 4_000_000
+    digest = await upstream.client().push_blob(name, content)
+
+    async def torn(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = len(content)
+        await response.prepare(request)
+        await response.write(content[:2_000_000])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    front.fault = for_blobs(torn)
+    answer = await get(client, f"/v2/{prefix}/{name}/blobs/{digest}", f"repository:{prefix}/{name}:pull")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await answer.read()
+    await until_told(registry, prefix, pb.EXTERNAL_REGISTRY_STATUS_UNREACHABLE, "cannot be reached")
+    front.fault = None
+    assert (await client.call("GET", f"/v2/{prefix}/{name}/blobs/{digest}")).body == content
+
+
+async def test_an_upstream_that_allows_no_more_blobs_is_still_asked_for_manifests(
+    registry: Registry, client: Client, upstream: Registry, front: Front, prefix: str, name: str
+) -> None:
+    image = Image(b"one")
+    await image.push(upstream.client(), name, "v1")
+    front.fault = for_blobs(limited)
+    here = f"/v2/{prefix}/{name}"
+    for blob in image.blobs:
+        refused = await client.call("GET", f"{here}/blobs/{digest_of(blob)}")
+        assert (refused.status, refused.code) == (429, "TOOMANYREQUESTS")
+        assert 100 < int(refused.headers["Retry-After"]) <= 120
+    await until_told(registry, prefix, pb.EXTERNAL_REGISTRY_STATUS_UNREACHABLE, "allows no more requests")
+    assert front.count(f"GET {name}/blobs/") <= 1, "it is left alone"
+    assert (await client.call("GET", f"{here}/manifests/v1")).body == image.manifest
 
 
 class Slowly:

@@ -11,14 +11,14 @@ from cloudly_kit.store import now
 from prometheus_client import Counter
 
 from cloudly_registry.errors import ManifestUnknown
-from cloudly_registry.external_registries import ExternalRegistries
 from cloudly_registry.images import Images
 from cloudly_registry.manifest_format import ACCEPTED, MAX_MANIFEST_BYTES
 from cloudly_registry.manifests import Manifests, Stored
-from cloudly_registry.pull_through.sources import Source, UpstreamMissing, as_oci
+from cloudly_registry.pull_through.asking import Asking
+from cloudly_registry.pull_through.sources import Source, as_oci
 from cloudly_registry.references import algorithm_of, digest_of, is_digest
 from cloudly_registry.store import RegistryStore
-from cloudly_registry.upstream import Upstream, UpstreamError, UpstreamLimited, UpstreamUnreachable
+from cloudly_registry.upstream import UpstreamError, UpstreamLimited, UpstreamUnreachable
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -39,17 +39,14 @@ class Copies:
         store: RegistryStore,
         images: Images,
         manifests: Manifests,
-        upstream: Upstream,
-        registries: ExternalRegistries,
+        asking: Asking,
     ) -> None:
         self._store = store
         self._images = images
         self._manifests = manifests
-        self._upstream = upstream
-        self._registries = registries
+        self._asking = asking
         self._flights = Flights()
         self._checked: dict[tuple[str, str], float] = {}
-        self._limited: dict[str, float] = {}
 
     async def manifest(self, source: Source, name: str, reference: str) -> tuple[Stored, bool]:
         """A manifest, and whether it may be out of date because the source does not answer.
@@ -90,23 +87,14 @@ class Copies:
         return checked is not None and time.monotonic() - checked < source.ttl_seconds
 
     async def _revalidated(self, source: Source, name: str, reference: str, local: Stored | None) -> Stored:
-        if self._limited.get(source.server, 0.0) > time.monotonic():
-            raise UpstreamLimited(source.server, int(self._limited[source.server] - time.monotonic()) + 1)
-        try:
-            if local is not None and await self._is_same(source, reference, local):
-                await self._touch(name, reference, local)
-            else:
-                media_type, digest, body = await self._get(source, reference)
-                image_id = await self._images.id_of_copy(name, source.registry_id, source.keep_days)
-                tag = "" if is_digest(reference) else reference
-                local = await self._manifests.keep_copy(image_id, digest, media_type, body, tag, COPIER)
-                log.info("registry.copied", repository=name, reference=reference, digest=digest, source=source.server)
-        except (UpstreamLimited, UpstreamUnreachable) as error:
-            if isinstance(error, UpstreamLimited):
-                self._limited[source.server] = time.monotonic() + error.seconds
-            await self._registries.pulled(source.registry_id, source.login, str(error))
-            raise
-        await self._registries.pulled(source.registry_id, source.login)
+        if local is not None and await self._is_same(source, reference, local):
+            await self._touch(name, reference, local)
+        else:
+            media_type, digest, body = await self._get(source, reference)
+            image_id = await self._images.id_of_copy(name, source.registry_id, source.keep_days)
+            tag = "" if is_digest(reference) else reference
+            local = await self._manifests.keep_copy(image_id, digest, media_type, body, tag, COPIER)
+            log.info("registry.copied", repository=name, reference=reference, digest=digest, source=source.server)
         if len(self._checked) >= _REMEMBERED:
             self._checked.clear()
         self._checked[name, reference] = time.monotonic()
@@ -114,15 +102,11 @@ class Copies:
 
     async def _is_same(self, source: Source, reference: str, local: Stored) -> bool:
         headers = {"Accept": ACCEPTED, "If-None-Match": f'"{local.digest}"'}
-        path = f"/v2/{source.repository}/manifests/{reference}"
-        async with self._upstream.request(source.login, "HEAD", path, source.scope, headers) as answer:
-            _check(source, answer.status, reference)
+        async with self._asking.request(source, "HEAD", "manifests", reference, headers) as answer:
             return answer.status == 304 or answer.headers.get("Docker-Content-Digest") == local.digest
 
     async def _get(self, source: Source, reference: str) -> tuple[str, str, bytes]:
-        path = f"/v2/{source.repository}/manifests/{reference}"
-        async with self._upstream.request(source.login, "GET", path, source.scope, {"Accept": ACCEPTED}) as answer:
-            _check(source, answer.status, reference)
+        async with self._asking.request(source, "GET", "manifests", reference, {"Accept": ACCEPTED}) as answer:
             body = bytearray()
             async for piece in answer.content.iter_any():
                 body += piece
@@ -160,10 +144,3 @@ class Flights:
 
 async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
-
-
-def _check(source: Source, status: int, reference: str) -> None:
-    if status == 404:
-        raise UpstreamMissing(f"{source.server} has no {source.repository}:{reference}")
-    if status not in (200, 304):
-        raise UpstreamUnreachable(f"{source.server} answers {status}")

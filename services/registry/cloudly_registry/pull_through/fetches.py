@@ -13,10 +13,11 @@ from prometheus_client import Counter
 
 from cloudly_registry.errors import BlobUnknown, DigestInvalid, OciError
 from cloudly_registry.images import Images
+from cloudly_registry.pull_through.asking import Asking
 from cloudly_registry.pull_through.sources import Source, UpstreamMissing, as_oci
 from cloudly_registry.references import algorithm_of
 from cloudly_registry.uploads import Uploads
-from cloudly_registry.upstream import Upstream, UpstreamError, UpstreamUnreachable
+from cloudly_registry.upstream import UpstreamError, UpstreamUnreachable
 
 log = structlog.get_logger()
 
@@ -103,10 +104,10 @@ class Fetch:
 class Fetches:
     """Blobs of all sources."""
 
-    def __init__(self, images: Images, uploads: Uploads, upstream: Upstream) -> None:
+    def __init__(self, images: Images, uploads: Uploads, asking: Asking) -> None:
         self._images = images
         self._uploads = uploads
-        self._upstream = upstream
+        self._asking = asking
         self._running: dict[tuple[str, str], Fetch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -128,10 +129,8 @@ class Fetches:
         Raises:
             BlobUnknown, Denied, TooManyRequests, ServiceUnavailable: as the source is.
         """
-        path = f"/v2/{source.repository}/blobs/{digest}"
         try:
-            async with self._upstream.request(source.login, "HEAD", path, source.scope) as answer:
-                _check(source, answer.status, digest)
+            async with self._asking.request(source, "HEAD", "blobs", digest) as answer:
                 return answer.content_length or 0
         except UpstreamError as error:
             raise _as_oci(error, digest) from error
@@ -152,9 +151,7 @@ class Fetches:
             del self._running[name, digest]
 
     async def _fetch(self, fetch: Fetch, source: Source, name: str, digest: str) -> str:
-        path = f"/v2/{source.repository}/blobs/{digest}"
-        async with self._upstream.request(source.login, "GET", path, source.scope) as answer:
-            _check(source, answer.status, digest)
+        async with self._asking.request(source, "GET", "blobs", digest) as answer:
             fetch.size.set_result(answer.content_length or 0)
             image_id = await self._images.id_of_copy(name, source.registry_id, source.keep_days)
             upload = await self._uploads.start(image_id, algorithm_of(digest))
@@ -183,13 +180,6 @@ async def _batches(fetch: Fetch, pieces: AsyncIterator[bytes]) -> AsyncIterator[
         fetch.passed_on(batch)
         FETCHED.inc(size)
         yield batch
-
-
-def _check(source: Source, status: int, digest: str) -> None:
-    if status == 404:
-        raise UpstreamMissing(f"{source.server} has no {source.repository}@{digest}")
-    if status != 200:
-        raise UpstreamUnreachable(f"{source.server} answers {status}")
 
 
 def _as_oci(error: UpstreamError, digest: str) -> OciError:
