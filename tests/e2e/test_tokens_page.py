@@ -4,7 +4,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.browser import HEARD_WITHIN_MS, dialog, heading, serious
 
@@ -57,6 +57,26 @@ def test_a_token_is_made_with_a_scope_used_and_revoked(visit, suite, api, cluste
     expect(page.get_by_role("row", name=re.compile("from the pipeline"))).to_have_count(0)
     assert program.get("/api/v1/workloads", params={"clusterId": cluster}).status_code == 401
     program.close()
+
+
+def test_a_token_whose_answer_was_lost_is_not_made_twice(visit, suite, api):
+    page = visit.logged_in(suite, "/tokens")
+    page.get_by_role("button", name="New token").click()
+    making = dialog(page, "New API token")
+    making.get_by_label("Name").fill("once")
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/v1/tokens", lose, times=1)
+    making.get_by_role("button", name="Create token").click()
+    expect(making.get_by_role("alert")).to_contain_text("Cloudly does not answer")
+    making.get_by_role("button", name="Create token").click()
+    expect(dialog(page, "Token once is made")).to_contain_text("made by an earlier attempt of this request")
+    made = [token["id"] for token in api.get("/api/v1/tokens")["tokens"] if token["name"] == "once"]
+    assert len(made) == 1
+    api.delete(f"/api/v1/tokens/{made[0]}")
 
 
 def test_an_admin_makes_tokens_for_others_who_see_only_their_own(visit, suite, api):

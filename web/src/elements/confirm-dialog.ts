@@ -2,7 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../api/errors";
+import { Submission } from "../state/submission";
 import { shared } from "../styles/shared";
 import "./dialog";
 import type { FormField } from "./form-field";
@@ -20,8 +20,8 @@ export interface Question {
   danger?: boolean;
   /** Typed by the user before the button works: the name of what dies. */
   typed?: string;
-  /** Done while the dialog is open; a failure is shown in it and can be tried again. */
-  act: () => Promise<void>;
+  /** Done while the dialog is open; a failure is shown in it and can be tried again, with the same idempotency key. */
+  act: (key: string) => Promise<unknown>;
 }
 
 @customElement("cl-confirm")
@@ -29,8 +29,7 @@ export class ConfirmDialog extends LitElement {
   @state() private question: Question | undefined;
   @state() private open = false;
   @state() private typed = "";
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
   private decided: (done: boolean) => void = () => undefined;
 
@@ -65,8 +64,7 @@ export class ConfirmDialog extends LitElement {
     this.decided(false);
     this.question = question;
     this.typed = "";
-    this.error = undefined;
-    this.busy = false;
+    this.sending.begin();
     this.open = true;
     return new Promise((resolve) => (this.decided = resolve));
   }
@@ -75,18 +73,18 @@ export class ConfirmDialog extends LitElement {
     const { question } = this;
     if (!question) return nothing;
     const blocked = question.typed !== undefined && this.typed.trim() !== question.typed;
-    return html`<cl-dialog heading=${question.heading} ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+    return html`<cl-dialog heading=${question.heading} ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       <form id="confirm" @submit=${this.submit}>
         <p>${question.text}</p>
         ${question.dies?.length ? html`<ul class="dies" aria-label="What this ends">${question.dies.map((one) => html`<li>${one}</li>`)}</ul>` : nothing}
         ${question.typed === undefined
           ? nothing
           : html`<cl-field label=${`Type ${question.typed} to confirm`} .value=${this.typed} mono @changed=${(event: CustomEvent<string>) => (this.typed = event.detail)}></cl-field>`}
-        <cl-problem .error=${this.error}></cl-problem>
+        <cl-problem .error=${this.sending.error}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class=${question.danger === false ? "primary" : "danger"} ?disabled=${blocked || this.busy} @click=${this.submit}>
-        ${this.busy ? "Working…" : question.verb}
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class=${question.danger === false ? "primary" : "danger"} ?disabled=${blocked || this.sending.busy} @click=${this.submit}>
+        ${this.sending.busy ? "Working…" : question.verb}
       </button>
     </cl-dialog>`;
   }
@@ -94,18 +92,10 @@ export class ConfirmDialog extends LitElement {
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     const { question } = this;
-    if (!question || this.busy || (question.typed !== undefined && this.typed.trim() !== question.typed)) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await question.act();
-      this.decided(true);
-      this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    if (!question || (question.typed !== undefined && this.typed.trim() !== question.typed)) return;
+    if (!(await this.sending.send(question.act))) return;
+    this.decided(true);
+    this.open = false;
   }
 
   private closed(): void {

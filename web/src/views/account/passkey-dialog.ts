@@ -2,11 +2,11 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 
 export interface Naming {
@@ -22,8 +22,7 @@ export interface Naming {
 export class PasskeyDialog extends LitElement {
   @state() private naming: Naming | undefined;
   @state() private open = false;
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
 
   static override styles = [
@@ -38,44 +37,31 @@ export class PasskeyDialog extends LitElement {
 
   show(naming: Naming): void {
     this.naming = naming;
-    this.error = undefined;
+    this.sending.begin();
     this.open = true;
   }
 
   override render(): TemplateResult | typeof nothing {
     const { naming } = this;
     if (!naming) return nothing;
-    const wrong = this.error?.violations.get("name") ?? "";
-    return html`<cl-dialog heading=${naming.heading} ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+    return html`<cl-dialog heading=${naming.heading} ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       <form @submit=${this.submit}>
         ${naming.text ? html`<p>${naming.text}</p>` : nothing}
-        <cl-field label="Name" required hint="By which you recognize it, such as the device that keeps it." .value=${naming.name} violation=${wrong}></cl-field>
-        ${wrong === "" ? html`<cl-problem .error=${this.error}></cl-problem>` : nothing}
+        <cl-field label="Name" required hint="By which you recognize it, such as the device that keeps it." .value=${naming.name} violation=${this.sending.wrong("name")}></cl-field>
+        <cl-problem .error=${this.sending.elsewhere(["name"])}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Working…" : naming.verb}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Working…" : naming.verb}</button>
     </cl-dialog>`;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     const { naming, field } = this;
-    if (this.busy || !naming || !field) return;
+    if (!naming || !field) return;
     const name = field.value.trim();
-    if (name === "") {
-      field.focus();
-      return;
-    }
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await naming.act(name);
-      this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    if (name === "") field.focus();
+    else if (await this.sending.send(() => naming.act(name))) this.open = false;
   }
 
   private closed(): void {

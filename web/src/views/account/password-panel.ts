@@ -1,14 +1,14 @@
 // A new password for oneself.
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import { changePassword } from "../../api/factors";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import { toast } from "../../elements/toasts";
 import { client } from "../../state/world";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { PASSWORD_RULES } from "../../text/passwords";
 
@@ -16,9 +16,8 @@ import { PASSWORD_RULES } from "../../text/passwords";
 export class PasswordPanel extends LitElement {
   /** Whether the account has a password at all. */
   @property({ type: Boolean }) possible = false;
-  @state() private busy = false;
   @state() private mismatch = "";
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("#old") private oldField!: FormField;
   @query("#new") private newField!: FormField;
   @query("#again") private againField!: FormField;
@@ -49,45 +48,40 @@ export class PasswordPanel extends LitElement {
   }
 
   private renderForm(): TemplateResult {
-    const wrong = (field: string): string => this.error?.violations.get(field) ?? "";
-    const told = wrong("oldPassword") !== "" || wrong("newPassword") !== "";
+    const { sending } = this;
     return html`<form @submit=${this.submit}>
-      <cl-field id="old" label="Present password" type="password" autocomplete="current-password" violation=${wrong("oldPassword")}></cl-field>
-      <cl-field id="new" label="New password" type="password" autocomplete="new-password" hint=${PASSWORD_RULES} violation=${wrong("newPassword")}></cl-field>
+      <cl-field id="old" label="Present password" type="password" autocomplete="current-password" violation=${sending.wrong("oldPassword")}></cl-field>
+      <cl-field id="new" label="New password" type="password" autocomplete="new-password" hint=${PASSWORD_RULES} violation=${sending.wrong("newPassword")}></cl-field>
       <cl-field id="again" label="New password once more" type="password" autocomplete="new-password" violation=${this.mismatch}></cl-field>
-      ${told ? nothing : html`<cl-problem .error=${this.error}></cl-problem>`}
+      <cl-problem .error=${sending.elsewhere(["oldPassword", "newPassword"])}></cl-problem>
       <p class="muted small">All your other sessions end; this one goes on. API tokens go on working.</p>
-      <button type="submit" class="primary" ?disabled=${this.busy}>${this.busy ? "Changing…" : "Change password"}</button>
+      <button type="submit" class="primary" ?disabled=${this.sending.busy}>${this.sending.busy ? "Changing…" : "Change password"}</button>
     </form>`;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    const fields = [this.oldField, this.newField, this.againField];
+    const { oldField, newField, againField, sending } = this;
+    const fields = [oldField, newField, againField];
     const empty = fields.find(({ value }) => value === "");
-    if (this.busy || empty) {
+    if (sending.busy || empty) {
       empty?.focus();
       return;
     }
-    this.error = undefined;
-    this.mismatch = this.newField.value === this.againField.value ? "" : "is not the same";
+    sending.begin();
+    this.mismatch = newField.value === againField.value ? "" : "is not the same";
     if (this.mismatch !== "") {
-      this.againField.focus();
+      againField.focus();
       return;
     }
-    this.busy = true;
-    try {
-      await changePassword(client, this.oldField.value, this.newField.value);
-      for (const field of fields) field.value = "";
-      toast("Your password was changed.");
-      this.dispatchEvent(new CustomEvent("password-changed"));
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
+    const done = await sending.send(() => changePassword(client, oldField.value, newField.value));
+    if (!done) {
+      (sending.wrong("oldPassword") === "" ? newField : oldField).focus();
+      return;
     }
-    if (this.error?.violations.has("oldPassword")) this.oldField.focus();
-    else if (this.error) this.newField.focus();
+    for (const field of fields) field.value = "";
+    toast("Your password was changed.");
+    this.dispatchEvent(new CustomEvent("password-changed"));
   }
 }
 

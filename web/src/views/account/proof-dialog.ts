@@ -2,7 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { ApiError, asApiError } from "../../api/errors";
+import { ApiError } from "../../api/errors";
 import type { Factors, PasskeyChallenge, Proof } from "../../api/records";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
@@ -10,6 +10,7 @@ import "../../elements/form-field";
 import { icon } from "../../elements/icon";
 import "../../elements/problem-box";
 import { passkeysWork, usePasskey } from "../../state/passkeys";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { proofWays, wantsProof, type ProofWay } from "./proof";
 
@@ -34,8 +35,7 @@ export class ProofDialog extends LitElement {
   @state() private ways: readonly ProofWay[] = [];
   @state() private way: ProofWay | undefined;
   @state() private open = false;
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
   @query("#go") private button!: HTMLButtonElement;
   private decided: (done: boolean) => void = () => undefined;
@@ -61,7 +61,7 @@ export class ProofDialog extends LitElement {
     this.question = question;
     this.ways = proofWays(factors, passkeysWork());
     this.way = this.ways[0];
-    this.error = undefined;
+    this.sending.begin();
     this.open = true;
     return new Promise((resolve) => (this.decided = resolve));
   }
@@ -88,19 +88,19 @@ export class ProofDialog extends LitElement {
     const { question, way } = this;
     if (!question) return nothing;
     const verb = way === "passkey" ? html`${icon("passkey")} ${question.verb} with a passkey` : question.verb;
-    return html`<cl-dialog heading=${question.heading} ?open=${this.open} ?locked=${this.busy} @opened=${() => this.focusWay()} @closed=${this.closed}>
+    return html`<cl-dialog heading=${question.heading} ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.focusWay()} @closed=${this.closed}>
       <form @submit=${this.submit}>
         <p>${question.text}</p>
         ${this.renderWay()}
         ${this.ways.length > 1
           ? html`<div class="others" role="group" aria-label="Other ways to confirm">
-              ${this.ways.filter((other) => other !== way).map((other) => html`<button type="button" class="compact" ?disabled=${this.busy} @click=${() => this.choose(other)}>${INSTEAD[other]}</button>`)}
+              ${this.ways.filter((other) => other !== way).map((other) => html`<button type="button" class="compact" ?disabled=${this.sending.busy} @click=${() => this.choose(other)}>${INSTEAD[other]}</button>`)}
             </div>`
           : nothing}
-        <cl-problem .error=${this.wrong === "" || way === "passkey" ? this.error : undefined}></cl-problem>
+        <cl-problem .error=${this.wrong === "" || way === "passkey" ? this.sending.error : undefined}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button id="go" slot="footer" type="button" class=${question.danger === false ? "primary" : "danger"} ?disabled=${this.busy || !way} @click=${this.submit}>${this.busy ? "Working…" : verb}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button id="go" slot="footer" type="button" class=${question.danger === false ? "primary" : "danger"} ?disabled=${this.sending.busy || !way} @click=${this.submit}>${this.sending.busy ? "Working…" : verb}</button>
     </cl-dialog>`;
   }
 
@@ -120,12 +120,13 @@ export class ProofDialog extends LitElement {
 
   /** What is wrong with the proof itself. */
   private get wrong(): string {
-    return this.error && wantsProof(this.error) ? [...this.error.violations.values()].join("; ") : "";
+    const { error, violations } = this.sending;
+    return error && wantsProof(error) ? [...violations.values()].join("; ") : "";
   }
 
   private choose(way: ProofWay): void {
     this.way = way;
-    this.error = undefined;
+    this.sending.begin();
     void this.updateComplete.then(() => this.focusWay());
   }
 
@@ -137,25 +138,19 @@ export class ProofDialog extends LitElement {
     event.preventDefault();
     const { question, way } = this;
     const said = this.field?.value.trim() ?? "";
-    if (!question || !way || this.busy) return;
+    if (!question || !way || this.sending.busy) return;
     if (way !== "passkey" && said === "") {
       this.focusWay();
       return;
     }
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await question.act(await this.proof(way, said));
+    if (await this.sending.send(async () => question.act(await this.proof(way, said)))) {
       this.decided(true);
       this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
+      return;
     }
     // A code works once, and a wrong password is not mended letter by letter.
-    if (this.open && this.field) this.field.value = "";
-    if (this.open) void this.updateComplete.then(() => this.focusWay());
+    if (this.field) this.field.value = "";
+    void this.updateComplete.then(() => this.focusWay());
   }
 
   private async proof(way: ProofWay, said: string): Promise<Proof> {

@@ -2,7 +2,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import type { TotpSecret } from "../../api/records";
 import "../../elements/copy-field";
 import "../../elements/dialog";
@@ -10,6 +9,7 @@ import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import "../../elements/qr-code";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { grouped } from "../../text/format";
 
@@ -19,8 +19,7 @@ export class TotpDialog extends LitElement {
   @property({ attribute: false }) confirm!: (code: string) => Promise<void>;
   @state() private secret: TotpSecret | undefined;
   @state() private open = false;
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
 
   static override styles = [
@@ -73,14 +72,13 @@ export class TotpDialog extends LitElement {
 
   show(secret: TotpSecret): void {
     this.secret = secret;
-    this.error = undefined;
+    this.sending.begin();
     this.open = true;
   }
 
   override render(): TemplateResult {
     const { secret } = this;
-    const wrong = this.error?.violations.get("code") ?? "";
-    return html`<cl-dialog heading="Set up an authenticator app" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+    return html`<cl-dialog heading="Set up an authenticator app" ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       ${secret
         ? html`<form @submit=${this.submit}>
             <ol>
@@ -94,36 +92,29 @@ export class TotpDialog extends LitElement {
               </li>
               <li>
                 <div>
-                  <cl-field label="Code that the app shows" mono keyboard="numeric" autocomplete="one-time-code" placeholder="123456" violation=${wrong}></cl-field>
-                  ${wrong === "" ? html`<cl-problem .error=${this.error}></cl-problem>` : nothing}
+                  <cl-field label="Code that the app shows" mono keyboard="numeric" autocomplete="one-time-code" placeholder="123456" violation=${this.sending.wrong("code")}></cl-field>
+                  <cl-problem .error=${this.sending.elsewhere(["code"])}></cl-problem>
                 </div>
               </li>
             </ol>
           </form>`
         : nothing}
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Checking…" : "Turn on"}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Checking…" : "Turn on"}</button>
     </cl-dialog>`;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     const { field } = this;
-    if (this.busy || !field) return;
+    if (this.sending.busy || !field) return;
     const code = field.value.replace(/\s/g, "");
     if (code !== "") {
-      this.busy = true;
-      this.error = undefined;
-      try {
-        await this.confirm(code);
+      if (await this.sending.send(() => this.confirm(code))) {
         this.open = false;
         return;
-      } catch (error) {
-        this.error = asApiError(error);
-        field.value = "";
-      } finally {
-        this.busy = false;
       }
+      field.value = "";
     }
     field.focus();
   }

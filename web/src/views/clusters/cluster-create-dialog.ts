@@ -1,9 +1,7 @@
 // Creates a cluster: a name, then the jump code, then the wait for its agent. Knows no backend; gets callbacks.
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
-import { newKey } from "../../api/client";
 import type { Cluster, CreatedCluster } from "../../api/records";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
@@ -11,6 +9,7 @@ import "../../elements/form-field";
 import "../../elements/problem-box";
 import "../../elements/status-pill";
 import { clusterStanding } from "../../state/standing";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import "./jump-code";
 
@@ -22,11 +21,9 @@ export class ClusterCreateDialog extends LitElement {
   @property({ attribute: false }) look!: (id: string) => Cluster | undefined;
   @state() private open = false;
   @state() private name = "";
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @state() private made: CreatedCluster | undefined;
   @query("cl-field") private field!: FormField | null;
-  private key = "";
 
   static override styles = [
     shared,
@@ -48,9 +45,8 @@ export class ClusterCreateDialog extends LitElement {
 
   show(): void {
     this.name = "";
-    this.error = undefined;
+    this.sending.begin();
     this.made = undefined;
-    this.key = newKey();
     this.open = true;
   }
 
@@ -59,7 +55,7 @@ export class ClusterCreateDialog extends LitElement {
       heading=${this.made ? `Cluster ${this.made.cluster.name} is made` : "New cluster"}
       width="640px"
       ?open=${this.open}
-      ?locked=${this.busy}
+      ?locked=${this.sending.busy}
       @opened=${() => this.field?.focus()}
       @closed=${() => (this.open = false)}
     >
@@ -68,20 +64,19 @@ export class ClusterCreateDialog extends LitElement {
   }
 
   private renderForm(): TemplateResult {
-    const violation = this.error?.violations.get("name") ?? "";
     return html`<form @submit=${this.submit}>
         <cl-field
           label="Name"
           required
           hint="Lowercase letters, digits and dashes, such as “berlin-edge”."
           .value=${this.name}
-          violation=${violation}
+          violation=${this.sending.wrong("name")}
           @changed=${(event: CustomEvent<string>) => (this.name = event.detail)}
         ></cl-field>
-        ${violation === "" ? html`<cl-problem .error=${this.error}></cl-problem>` : nothing}
+        <cl-problem .error=${this.sending.elsewhere(["name"])}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Creating…" : "Create cluster"}</button>`;
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Creating…" : "Create cluster"}</button>`;
   }
 
   private renderMade(made: CreatedCluster): TemplateResult {
@@ -102,18 +97,8 @@ export class ClusterCreateDialog extends LitElement {
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      this.made = await this.create(this.name.trim(), this.key);
-    } catch (error) {
-      this.error = asApiError(error);
-      // What was refused may be corrected and sent anew: another wish, another key. What got no answer keeps its key.
-      if (this.error.status !== 0) this.key = newKey();
-    } finally {
-      this.busy = false;
-    }
+    const name = this.name.trim();
+    await this.sending.send(async (key) => void (this.made = await this.create(name, key)), name);
   }
 }
 

@@ -2,7 +2,6 @@
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import type { Cluster, ClusterSignaturePolicy } from "../../api/records";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
@@ -10,6 +9,7 @@ import "../../elements/form-field";
 import "../../elements/problem-box";
 import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { keyViolation, pemBlocks, pemText } from "../../text/pem";
 
@@ -28,8 +28,7 @@ export class SignatureDialog extends LitElement {
   @state() private publicKeys = "";
   @state() private allowed: readonly Row[] = [];
   @state() private open = false;
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
 
   static override styles = [
@@ -52,13 +51,13 @@ export class SignatureDialog extends LitElement {
     this.demanded = required ? "yes" : "no";
     this.publicKeys = pemText(publicKeys);
     this.allowed = allowedImages.map((pattern) => ({ pattern }));
-    this.error = undefined;
+    this.sending.begin();
     this.open = true;
   }
 
   override render(): TemplateResult {
-    const keys = keyViolation(this.error?.violations ?? new Map(), KEYS);
-    return html`<cl-dialog heading=${`Signatures in ${this.cluster?.name ?? ""}`} width="600px" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${() => (this.open = false)}>
+    const keys = keyViolation(this.sending.violations, KEYS);
+    return html`<cl-dialog heading=${`Signatures in ${this.cluster?.name ?? ""}`} width="600px" ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${() => (this.open = false)}>
       <form @submit=${this.submit}>
         <cl-field label="Signatures" type="select" .choices=${DEMANDS} .value=${this.demanded} hint="A workload may demand more, and never less. What runs already goes on." @changed=${(event: CustomEvent<string>) => (this.demanded = event.detail)}></cl-field>
         <cl-field
@@ -76,30 +75,23 @@ export class SignatureDialog extends LitElement {
           <cl-rows label="Images from elsewhere that may run" noun="pattern" .columns=${PATTERNS} .rows=${this.allowed} @rows-changed=${(event: CustomEvent<readonly Row[]>) => (this.allowed = event.detail)}></cl-rows>
           <p class="muted small">Their signatures cannot be verified here, so without a pattern none may. <code>*</code> stands for anything, slashes too.</p>
         </div>
-        <cl-problem .error=${keys === "" ? this.error : undefined}>${this.error?.stale ? html`<p>Somebody else has changed the cluster. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
+        <cl-problem .error=${keys === "" ? this.sending.error : undefined}>${this.sending.error?.stale ? html`<p>Somebody else has changed the cluster. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : "Save"}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Saving…" : "Save"}</button>
     </cl-dialog>`;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy || !this.cluster) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await this.save(this.cluster, {
-        required: this.demanded === "yes",
-        publicKeys: pemBlocks(this.publicKeys),
-        allowedImages: this.allowed.map(({ pattern = "" }) => pattern.trim()).filter((pattern) => pattern !== ""),
-      });
-      this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    const { cluster } = this;
+    if (!cluster) return;
+    const policy = {
+      required: this.demanded === "yes",
+      publicKeys: pemBlocks(this.publicKeys),
+      allowedImages: this.allowed.map(({ pattern = "" }) => pattern.trim()).filter((pattern) => pattern !== ""),
+    };
+    if (await this.sending.send(() => this.save(cluster, policy))) this.open = false;
   }
 }
 

@@ -3,7 +3,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import { getFactors } from "../../api/factors";
 import type { Factors } from "../../api/records";
 import "../../elements/door";
@@ -11,6 +10,7 @@ import { icon } from "../../elements/icon";
 import "../../elements/problem-box";
 import { toastError } from "../../elements/toasts";
 import { passkeysWork } from "../../state/passkeys";
+import { Submission } from "../../state/submission";
 import { client, session } from "../../state/world";
 import { shared } from "../../styles/shared";
 import type { Enrolment } from "../account/enrolment";
@@ -19,8 +19,7 @@ import "../account/enrolment";
 @customElement("cl-enrol")
 export class Enrol extends LitElement {
   @state() private factors: Factors | undefined;
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-enrolment") private enrolment!: Enrolment;
   @query(".way") private first!: HTMLButtonElement | null;
 
@@ -68,15 +67,16 @@ export class Enrol extends LitElement {
   override render(): TemplateResult {
     return html`<cl-door heading="Set up a second factor">
         <p slot="lead" class="muted">Your account <strong>${session.identity?.name}</strong> must have one. Choose which, then you go on to where you wanted.</p>
-        <div class="panel">${this.renderWays()}<cl-problem .error=${this.error}></cl-problem></div>
+        <div class="panel">${this.renderWays()}<cl-problem .error=${this.sending.error}></cl-problem></div>
         <div class="foot"><button type="button" class="quiet" @click=${this.logout}>${icon("logout")} Log out</button></div>
       </cl-door>
       <cl-enrolment @enrolled=${this.goOn}></cl-enrolment>`;
   }
 
   private renderWays(): TemplateResult {
-    const { factors, busy } = this;
-    if (!factors) return html`<p class="muted" ?hidden=${this.error !== undefined}>Reading your account…</p>`;
+    const { factors } = this;
+    const { busy, error } = this.sending;
+    if (!factors) return html`<p class="muted" ?hidden=${error !== undefined}>Reading your account…</p>`;
     // Enrolled in another tab, or the tokens could not be renewed before.
     if (factors.totp || factors.passkeys?.length) {
       return html`<p>Your second factor is set up.</p>
@@ -93,28 +93,24 @@ export class Enrol extends LitElement {
   }
 
   private async read(): Promise<void> {
-    try {
-      this.factors = await getFactors(client);
-      await this.updateComplete;
-      this.first?.focus();
-    } catch (error) {
-      this.error = asApiError(error);
-    }
+    await this.sending.send(() => this.load());
+    await this.updateComplete;
+    this.first?.focus();
+  }
+
+  private async load(): Promise<void> {
+    this.factors = await getFactors(client);
   }
 
   private async goOn(): Promise<void> {
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await session.refresh();
-      // Still held back: what was enrolled was taken away again meanwhile.
-      if (session.identity?.mustEnrol) await this.read();
-    } catch (error) {
-      this.error = asApiError(error);
-      await this.read();
-    } finally {
-      this.busy = false;
-    }
+    await this.sending.send(async () => {
+      try {
+        await session.refresh();
+      } finally {
+        // Still held back: what was enrolled was taken away again meanwhile, or the tokens could not be renewed.
+        if (session.identity?.mustEnrol) await this.load();
+      }
+    });
   }
 
   private async logout(): Promise<void> {

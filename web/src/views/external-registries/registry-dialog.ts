@@ -2,18 +2,18 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
-import { asApiError, type ApiError } from "../../api/errors";
 import type { ExternalRegistry } from "../../api/records";
 import "../../elements/check-list";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { cacheable, formOf, TYPES, type RegistryForm } from "./registry-form";
 
-const FIELDS = ["name", "url", "username", "password", "description", "cachePrefix", "cacheTtlSeconds", "cacheDays"];
+/** Fields that show themselves what is wrong with them. */
+const TOLD = ["name", "url", "username", "password", "description", "cachePrefix", "cacheTtlSeconds", "cacheDays"];
 
 @customElement("cl-external-registry-dialog")
 export class ExternalRegistryDialog extends LitElement {
@@ -22,10 +22,8 @@ export class ExternalRegistryDialog extends LitElement {
   @state() private open = false;
   @state() private registry: ExternalRegistry | undefined;
   @state() private form: RegistryForm = formOf();
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
-  private key = "";
 
   static override styles = [
     shared,
@@ -45,16 +43,14 @@ export class ExternalRegistryDialog extends LitElement {
   show(registry?: ExternalRegistry): void {
     this.registry = registry;
     this.form = formOf(registry);
-    this.error = undefined;
-    this.key = newKey();
+    this.sending.begin();
     this.open = true;
   }
 
   override render(): TemplateResult {
-    const { registry, form, error } = this;
-    const wrong = (name: string): string => error?.violations.get(name) ?? "";
-    const told = FIELDS.some((name) => wrong(name) !== "");
-    return html`<cl-dialog heading=${registry ? `Edit ${registry.name}` : "New external registry"} ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${() => (this.open = false)}>
+    const { registry, form } = this;
+    const wrong = (name: string): string => this.sending.wrong(name);
+    return html`<cl-dialog heading=${registry ? `Edit ${registry.name}` : "New external registry"} ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       <form @submit=${this.submit}>
         <cl-field label="Name" required placeholder="github" .value=${form.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => this.set({ name: event.detail })}></cl-field>
         <div class="pair">
@@ -97,10 +93,10 @@ export class ExternalRegistryDialog extends LitElement {
           .chosen=${form.isDefault ? ["default"] : []}
           @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ isDefault: event.detail.includes("default") })}
         ></cl-checks>
-        <cl-problem .error=${told ? undefined : error}></cl-problem>
+        <cl-problem .error=${this.sending.elsewhere(TOLD)}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : registry ? "Save" : "Add registry"}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Saving…" : registry ? "Save" : "Add registry"}</button>
     </cl-dialog>`;
   }
 
@@ -110,17 +106,15 @@ export class ExternalRegistryDialog extends LitElement {
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await this.save(this.registry, this.form, this.key);
-      this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    const { registry, form } = this;
+    if (await this.sending.send((key) => this.save(registry, form, key), form)) this.open = false;
+  }
+
+  private closed(): void {
+    this.open = false;
+    // No secret stays behind in the page.
+    this.set({ password: "" });
+    this.sending.begin();
   }
 }
 

@@ -3,7 +3,6 @@ import { css, html, LitElement, nothing, type PropertyValues, type TemplateResul
 import { customElement, property, state } from "lit/decorators.js";
 
 import { previewRetention, updateImage } from "../../api/images";
-import { asApiError, type ApiError } from "../../api/errors";
 import type { Image, RetentionPreview } from "../../api/records";
 import "../../elements/check-list";
 import "../../elements/form-field";
@@ -12,6 +11,7 @@ import "../../elements/relative-time";
 import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
 import { toast } from "../../elements/toasts";
+import { Submission } from "../../state/submission";
 import { client, images } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { count } from "../../text/format";
@@ -31,8 +31,8 @@ export class ImageSettingsForm extends LitElement {
   @state() private form: ImageForm | undefined;
   @state() private preview: RetentionPreview | undefined;
   @state() private violations: ReadonlyMap<string, string> = new Map();
-  @state() private error: ApiError | undefined;
-  @state() private busy = false;
+  private readonly saving = new Submission(this);
+  private readonly previewing = new Submission(this);
   /** The image as it was when the form was filled. */
   private base: Image | undefined;
 
@@ -93,7 +93,7 @@ export class ImageSettingsForm extends LitElement {
         placeholder="no limit"
         hint="Pushes that would pass it are refused."
         .value=${form.quota}
-        violation=${this.error?.violations.get("quotaBytes") ?? ""}
+        violation=${this.saving.wrong("quotaBytes")}
         @changed=${(event: CustomEvent<string>) => this.set({ quota: event.detail })}
       ></cl-field>
       <div class="group">
@@ -103,14 +103,15 @@ export class ImageSettingsForm extends LitElement {
       <div class="group">
         <cl-rows headed label="Retention" noun="rule" .columns=${RULES} .rows=${form.retention} .violations=${this.violations} @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.set({ retention: event.detail })}></cl-rows>
         <p class="muted small">The first rule that matches a tag decides: it keeps the newest, and those that are young enough. What a cluster uses and the newest tag of all always stay. Whatever goes can be restored for some days.</p>
-        <div class="row"><button type="button" class="compact" ?disabled=${form.retention.length === 0} @click=${this.show}>Preview</button></div>
+        <div class="row"><button type="button" class="compact" ?disabled=${form.retention.length === 0 || this.previewing.busy} @click=${this.show}>Preview</button></div>
+        <cl-problem .error=${this.previewing.error}></cl-problem>
         ${this.renderPreview()}
       </div>
-      <cl-problem .error=${this.error}>
-        ${this.error?.stale ? html`<button type="button" class="compact" @click=${this.fill}>Load what it is now</button>` : nothing}
+      <cl-problem .error=${this.saving.error}>
+        ${this.saving.error?.stale ? html`<button type="button" class="compact" @click=${this.fill}>Load what it is now</button>` : nothing}
       </cl-problem>
       <div class="row">
-        <button type="submit" class="primary" ?disabled=${this.busy || !this.changes()}>${this.busy ? "Saving…" : "Save settings"}</button>
+        <button type="submit" class="primary" ?disabled=${this.saving.busy || !this.changes()}>${this.saving.busy ? "Saving…" : "Save settings"}</button>
         ${this.changes() ? html`<button type="button" @click=${this.fill}>Undo changes</button>` : nothing}
       </div>
     </form>`;
@@ -138,7 +139,8 @@ export class ImageSettingsForm extends LitElement {
     this.base = this.image;
     this.form = formOf(this.image);
     this.preview = undefined;
-    this.error = undefined;
+    this.saving.begin();
+    this.previewing.begin();
     this.violations = new Map();
   };
 
@@ -158,32 +160,22 @@ export class ImageSettingsForm extends LitElement {
   }
 
   private async show(): Promise<void> {
-    if (!this.form || !this.valid()) return;
-    try {
-      this.preview = await previewRetention(client, this.image.id, rulesOf(this.form));
-      this.error = undefined;
-    } catch (error) {
-      this.error = asApiError(error);
-    }
+    const { form } = this;
+    if (form && this.valid()) await this.previewing.send(async () => void (this.preview = await previewRetention(client, this.image.id, rulesOf(form))));
   }
 
   private async save(event: Event): Promise<void> {
     event.preventDefault();
     const changes = this.changes();
-    if (!changes || this.busy || !this.valid()) return;
-    this.busy = true;
-    try {
+    if (!changes || !this.valid()) return;
+    await this.saving.send(async () => {
       // The image's etag is new at every push, so only what people set is compared: a push is no edit.
       const saved = await updateImage(client, { id: this.image.id, etag: this.edited() ? this.base?.etag : this.image.etag }, changes);
       images.put(saved);
       this.image = saved;
       this.fill();
       toast("The settings are saved.");
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    });
   }
 
   /** Whether somebody else has changed the settings since the form was filled. */

@@ -9,6 +9,7 @@ import "../../elements/copy-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import "../../elements/status-pill";
+import { Submission } from "../../state/submission";
 import { client } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { count, sentence } from "../../text/format";
@@ -26,7 +27,7 @@ export class VersionSignature extends LitElement {
   @state() private pasted = "";
   @state() private own: SignatureVerdict | undefined;
   @state() private error: ApiError | undefined;
-  @state() private busy = false;
+  private readonly verifying = new Submission(this);
   private asked = "";
   private asking = new AbortController();
 
@@ -82,14 +83,15 @@ export class VersionSignature extends LitElement {
               placeholder="-----BEGIN PUBLIC KEY-----"
               hint="PEM, as cosign.pub holds one; several below each other."
               .value=${this.pasted}
-              violation=${keyViolation(this.error?.violations ?? new Map(), "publicKeys")}
+              violation=${keyViolation(this.verifying.violations, "publicKeys")}
               @changed=${(event: CustomEvent<string>) => (this.pasted = event.detail)}
             ></cl-field>
-            <div class="row"><button type="submit" class="compact" ?disabled=${this.busy || this.pasted.trim() === ""}>${this.busy ? "Verifying…" : "Verify"}</button></div>
+            <div class="row"><button type="submit" class="compact" ?disabled=${this.verifying.busy || this.pasted.trim() === ""}>${this.verifying.busy ? "Verifying…" : "Verify"}</button></div>
+            <cl-problem .error=${this.verifying.violations.size > 0 ? undefined : this.verifying.error}></cl-problem>
             ${this.own ? renderVerdict(this.own, "with these keys") : nothing}
           </form>
         </details>
-        <cl-problem .error=${this.error?.violations.size ? undefined : this.error}></cl-problem>
+        <cl-problem .error=${this.error}></cl-problem>
       </div>
     </section>`;
   }
@@ -103,7 +105,9 @@ export class VersionSignature extends LitElement {
       const verdicts = await Promise.all(
         this.demands.map(async ({ whose, publicKeys }) => ({ whose, verdict: await verifySignatures(client, this.imageId, this.digest, publicKeys, signal) })),
       );
-      if (!signal.aborted) this.verdicts = verdicts;
+      if (signal.aborted) return;
+      this.verdicts = verdicts;
+      this.error = undefined;
     } catch (error) {
       if (!signal.aborted) this.error = asApiError(error);
     }
@@ -111,17 +115,8 @@ export class VersionSignature extends LitElement {
 
   private async verify(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
     this.own = undefined;
-    try {
-      this.own = await verifySignatures(client, this.imageId, this.digest, pemBlocks(this.pasted));
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    await this.verifying.send(async () => void (this.own = await verifySignatures(client, this.imageId, this.digest, pemBlocks(this.pasted))));
   }
 }
 

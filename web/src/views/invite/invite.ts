@@ -3,12 +3,12 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { acceptInvitation, lookUpInvitation, type Invitation } from "../../api/auth";
-import { ApiError, asApiError } from "../../api/errors";
 import "../../elements/door";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import { navigate } from "../../router";
+import { Submission } from "../../state/submission";
 import { session } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { PASSWORD_RULES } from "../../text/passwords";
@@ -17,9 +17,8 @@ import { PASSWORD_RULES } from "../../text/passwords";
 export class Invite extends LitElement {
   @state() private invitation: Invitation | undefined;
   @state() private mismatch = "";
-  @state() private busy = false;
   @state() private done = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("#password") private passwordField!: FormField;
   @query("#again") private againField!: FormField;
   private token = "";
@@ -29,7 +28,7 @@ export class Invite extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.token = location.hash.slice(1);
-    void this.look();
+    void this.sending.send(async () => void (this.invitation = await lookUpInvitation(this.token)));
   }
 
   override render(): TemplateResult {
@@ -37,37 +36,27 @@ export class Invite extends LitElement {
     const resets = invitation?.kind === "INVITATION_KIND_RESET";
     return html`<cl-door heading=${invitation && !resets ? "Welcome to Cloudly" : "Choose a password"}>
       ${invitation ? html`<p slot="lead" class="muted">You will log in as <strong>${invitation.name}</strong>.</p>` : nothing}
-      ${this.done ? html`<p>Your new password is set. <a href="/login">Log in</a></p>` : invitation ? this.renderForm() : html`<cl-problem .error=${this.error}></cl-problem>`}
+      ${this.done ? html`<p>Your new password is set. <a href="/login">Log in</a></p>` : invitation ? this.renderForm() : html`<cl-problem .error=${this.sending.error}></cl-problem>`}
     </cl-door>`;
   }
 
   private renderForm(): TemplateResult {
-    const weak = this.error?.violations.get("password") ?? "";
     return html`<form class="panel" @submit=${this.submit}>
-      <cl-field id="password" label="Password" type="password" autocomplete="new-password" hint=${PASSWORD_RULES} .violation=${weak}></cl-field>
+      <cl-field id="password" label="Password" type="password" autocomplete="new-password" hint=${PASSWORD_RULES} .violation=${this.sending.wrong("password")}></cl-field>
       <cl-field id="again" label="Once more" type="password" autocomplete="new-password" .violation=${this.mismatch}></cl-field>
-      ${weak ? nothing : html`<cl-problem .error=${this.error}></cl-problem>`}
-      <button class="primary" type="submit" ?disabled=${this.busy}>${this.busy ? "Setting…" : "Set password"}</button>
+      <cl-problem .error=${this.sending.elsewhere(["password"])}></cl-problem>
+      <button class="primary" type="submit" ?disabled=${this.sending.busy}>${this.sending.busy ? "Setting…" : "Set password"}</button>
     </form>`;
-  }
-
-  private async look(): Promise<void> {
-    try {
-      this.invitation = await lookUpInvitation(this.token);
-    } catch (error) {
-      this.error = asApiError(error);
-    }
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
+    if (this.sending.busy) return;
     const password = this.passwordField.value;
-    this.error = undefined;
+    this.sending.begin();
     this.mismatch = password === this.againField.value ? "" : "is not the same";
     if (this.mismatch !== "") return;
-    this.busy = true;
-    try {
+    await this.sending.send(async () => {
       const pair = await acceptInvitation(this.token, password);
       // Used up: it need not stay in the history.
       history.replaceState(null, "", "/invite");
@@ -77,11 +66,7 @@ export class Invite extends LitElement {
       } else {
         this.done = true;
       }
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    });
   }
 }
 

@@ -2,7 +2,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
 import { dropPreviousMasterKeys, listMasterKeys, listSigningKeys, rotateMasterKey, rotateSigningKeys } from "../../api/keys";
 import type { MasterKey, SigningKey } from "../../api/records";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
@@ -109,7 +108,6 @@ export class KeyPage extends LitElement {
   }
 
   private async askToRotateMaster(keys: readonly MasterKey[]): Promise<void> {
-    const key = newKey();
     await this.confirm.ask({
       heading: "Rotate the master key?",
       text: kept(keys)
@@ -117,7 +115,7 @@ export class KeyPage extends LitElement {
         : `The keys come from the ${keys[0]?.source ?? "outside"}: put a new one in front of them first. All services then seal their secrets anew with it, and everything goes on meanwhile.`,
       verb: "Rotate",
       danger: false,
-      act: async () => {
+      act: async (key) => {
         await rotateMasterKey(client, key);
         toast("The rotation has begun. Its progress appears below.");
         await this.rotations.read();
@@ -126,14 +124,13 @@ export class KeyPage extends LitElement {
   }
 
   private async askToDrop(earlier: readonly MasterKey[]): Promise<void> {
-    const key = newKey();
     await this.confirm.ask({
       heading: "Drop the earlier master keys?",
       text: "This cannot be undone. It is refused while a secret anywhere is sealed with one of them, and within a quarter of an hour after the rotation.",
       dies: droppedWith(earlier),
       verb: "Drop keys",
       typed: "drop",
-      act: async () => {
+      act: async (key) => {
         await dropPreviousMasterKeys(client, key);
         toast("The earlier keys are being dropped.");
         await this.drops.read();
@@ -142,13 +139,12 @@ export class KeyPage extends LitElement {
   }
 
   private readonly askToRotateSigning = async (): Promise<void> => {
-    const key = newKey();
     await this.confirm.ask({
       heading: "Rotate the signing keys?",
       text: "The next key signs from now on, and another next one is made. Nobody is logged out: the key that signs now verifies until its last token has ended.",
       verb: "Rotate",
       danger: false,
-      act: async () => {
+      act: async (key) => {
         await rotateSigningKeys(client, key);
         toast("The next key signs now.");
         await this.signingKeys.read();

@@ -2,10 +2,11 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
+import { asApiError } from "../../api/errors";
 import type { ConnectionTest } from "../../api/records";
 import "../../elements/problem-box";
 import "../../elements/status-pill";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { sentence } from "../../text/format";
 import { checksOf, connectionStanding } from "./connection-words";
@@ -19,9 +20,8 @@ export class ConnectionTestRow extends LitElement {
   /** What is tested, as one text: what was found before it changed does not count any more. */
   @property() version = "";
   @property({ attribute: false }) test!: () => Promise<ConnectionTest[]>;
-  @state() private busy = false;
   @state() private found: readonly ConnectionTest[] | undefined;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
 
   static override styles = [
     shared,
@@ -52,37 +52,38 @@ export class ConnectionTestRow extends LitElement {
   ];
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("version")) this.found = this.error = undefined;
+    if (!changed.has("version")) return;
+    this.found = undefined;
+    this.sending.begin();
   }
 
   override render(): TemplateResult {
     return html`<div class="head">
         <span class="muted small" id="about">${this.about}</span>
-        <button type="button" class="compact" aria-describedby="about" ?disabled=${this.busy || this.hindrance !== ""} @click=${this.run}>${this.busy ? "Testing…" : html`Test connection<span class="visually-hidden"> to ${this.label}</span>`}</button>
+        <button type="button" class="compact" aria-describedby="about" ?disabled=${this.sending.busy || this.hindrance !== ""} @click=${this.run}>${this.sending.busy ? "Testing…" : html`Test connection<span class="visually-hidden"> to ${this.label}</span>`}</button>
       </div>
       <div role="status" class="stack" ?hidden=${!this.found}>${this.found?.map(renderFound)}</div>
-      <cl-problem .error=${this.error}></cl-problem>`;
+      <cl-problem .error=${this.sending.error}></cl-problem>`;
   }
 
   private get about(): string {
     if (this.hindrance !== "") return this.hindrance;
-    if (this.busy) return "Asking…";
-    return this.found || this.error ? "" : "Asks the provider; nothing is kept there.";
+    if (this.sending.busy) return "Asking…";
+    return this.found || this.sending.error ? "" : "Asks the provider; nothing is kept there.";
   }
 
   private async run(): Promise<void> {
     const { version } = this;
-    this.busy = true;
-    this.found = this.error = undefined;
-    try {
-      const found = await this.test();
-      if (version === this.version) this.found = found;
-    } catch (thrown) {
-      const error = asApiError(thrown);
-      this.error = error.reason === "NOT_SUPPORTED" ? error.reworded({ title: "Not supported", detail: sentence(error.detail) }) : error;
-    } finally {
-      this.busy = false;
-    }
+    this.found = undefined;
+    await this.sending.send(async () => {
+      try {
+        const found = await this.test();
+        if (version === this.version) this.found = found;
+      } catch (thrown) {
+        const error = asApiError(thrown);
+        throw error.reason === "NOT_SUPPORTED" ? error.reworded({ title: "Not supported", detail: sentence(error.detail) }) : error;
+      }
+    });
   }
 }
 

@@ -2,12 +2,12 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import type { Setting, SettingUpdate } from "../../api/records";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { hint, label, updatesOf, violationsByKey, type Draft, type Group } from "./setting-form";
 
@@ -17,8 +17,7 @@ export class SettingDialog extends LitElement {
   @state() private group: Group | undefined;
   @state() private open = false;
   @state() private draft: Draft = new Map();
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
   private sent: readonly SettingUpdate[] = [];
 
@@ -35,23 +34,24 @@ export class SettingDialog extends LitElement {
   show(group: Group): void {
     this.group = group;
     this.draft = new Map();
-    this.error = undefined;
+    this.sending.begin();
     this.open = true;
   }
 
   override render(): TemplateResult {
-    const { group, error } = this;
+    const { group } = this;
+    const { error } = this.sending;
     const wrong = violationsByKey(error, this.sent);
     const changed = updatesOf(group?.settings ?? [], this.draft).length > 0;
-    return html`<cl-dialog heading=${group?.title ?? ""} width="600px" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+    return html`<cl-dialog heading=${group?.title ?? ""} width="600px" ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       <form @submit=${this.submit}>
         ${(group?.settings ?? []).map((setting) => this.renderField(setting, wrong.get(setting.key) ?? ""))}
         ${wrong.size > 0
           ? nothing
           : html`<cl-problem .error=${error}>${error?.stale ? html`<p>Somebody else has changed one of them. Close this, look at what it is now, and try again.</p>` : nothing}</cl-problem>`}
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy || !changed} @click=${this.submit}>${this.busy ? "Saving…" : "Save"}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy || !changed} @click=${this.submit}>${this.sending.busy ? "Saving…" : "Save"}</button>
     </cl-dialog>`;
   }
 
@@ -77,18 +77,9 @@ export class SettingDialog extends LitElement {
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     const updates = updatesOf(this.group?.settings ?? [], this.draft);
-    if (this.busy || updates.length === 0) return;
-    this.busy = true;
-    this.error = undefined;
+    if (this.sending.busy || updates.length === 0) return;
     this.sent = updates;
-    try {
-      await this.save(updates);
-      this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    if (await this.sending.send(() => this.save(updates))) this.open = false;
   }
 
   private closed(): void {

@@ -2,8 +2,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
-import { asApiError, type ApiError } from "../../api/errors";
 import type { OidcProvider, OidcWish } from "../../api/records";
 import "../../elements/check-list";
 import "../../elements/copy-field";
@@ -14,6 +12,7 @@ import "../../elements/problem-box";
 import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
 import { ROLES } from "../../state/roles";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { draftOf, OPTIONS, wishOf, type Draft } from "./provider-form";
 
@@ -33,10 +32,8 @@ export class ProviderDialog extends LitElement {
   @state() private provider: OidcProvider | undefined;
   @state() private draft: Draft = draftOf(undefined);
   @state() private open = false;
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @query("cl-field") private field!: FormField | null;
-  private key = "";
 
   static override styles = [
     shared,
@@ -52,15 +49,14 @@ export class ProviderDialog extends LitElement {
   show(provider: OidcProvider | undefined): void {
     this.provider = provider;
     this.draft = draftOf(provider);
-    this.error = undefined;
-    this.key = newKey();
+    this.sending.begin();
     this.open = true;
   }
 
   override render(): TemplateResult {
-    const { provider, draft, error } = this;
+    const { provider, draft, sending } = this;
     const named = provider?.name ?? "";
-    return html`<cl-dialog heading=${provider ? `Identity provider ${named}` : "New identity provider"} width="640px" ?open=${this.open} ?locked=${this.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
+    return html`<cl-dialog heading=${provider ? `Identity provider ${named}` : "New identity provider"} width="640px" ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${this.closed}>
       <form @submit=${this.submit}>
         ${this.text("name", "Name", "By which logins name it: cloudly login --sso <name>.", { required: true })}
         ${this.text("displayName", "Shown as", "What stands on the button of the login page.")}
@@ -75,13 +71,13 @@ export class ProviderDialog extends LitElement {
         ${this.text("groupsClaim", "Claim with the groups", "A name or a dotted path, such as realm_access.roles; groups where it is empty.")}
         <cl-rows label="Groups and the roles they give" noun="group" .columns=${COLUMNS} .rows=${draft.mappings} @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.set({ mappings: event.detail })}></cl-rows>
         ${draft.mappings.length > 0 ? html`<p class="muted small">Each login by this provider then gives exactly the roles of the groups and those below; who has none does not come in.</p>` : nothing}
-        <cl-checks label="Roles of everybody who comes by it" .choices=${ROLES} .chosen=${draft.defaultRoles} violation=${error?.violations.get("defaultRoles") ?? ""} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ defaultRoles: event.detail })}></cl-checks>
+        <cl-checks label="Roles of everybody who comes by it" .choices=${ROLES} .chosen=${draft.defaultRoles} violation=${sending.wrong("defaultRoles")} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ defaultRoles: event.detail })}></cl-checks>
         ${this.text("emailDomains", "Only e-mail addresses at", "Domains; empty: everybody whom the provider knows.")}
         <cl-checks label="Options" .choices=${OPTIONS} .chosen=${draft.options} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ options: event.detail })}></cl-checks>
-        <cl-problem .error=${TOLD.some((field) => error?.violations.has(field)) ? undefined : error}>${error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : nothing}</cl-problem>
+        <cl-problem .error=${sending.elsewhere(TOLD)}>${sending.error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : nothing}</cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : provider ? "Save" : "Create provider"}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Saving…" : provider ? "Save" : "Create provider"}</button>
     </cl-dialog>`;
   }
 
@@ -93,7 +89,7 @@ export class ProviderDialog extends LitElement {
       autocomplete=${how.secret ? "new-password" : "off"}
       ?required=${how.required ?? false}
       .value=${this.draft[key]}
-      violation=${this.error?.violations.get(key) ?? ""}
+      violation=${this.sending.wrong(key)}
       @changed=${(event: CustomEvent<string>) => this.set({ [key]: event.detail })}
     ></cl-field>`;
   }
@@ -104,23 +100,15 @@ export class ProviderDialog extends LitElement {
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      await this.save(this.provider, wishOf(this.draft), this.key);
-      this.open = false;
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    const { provider, draft } = this;
+    if (await this.sending.send((key) => this.save(provider, wishOf(draft), key), draft)) this.open = false;
   }
 
   private closed(): void {
     this.open = false;
     // No secret stays behind in the page.
     this.draft = { ...this.draft, clientSecret: "" };
+    this.sending.begin();
   }
 }
 

@@ -2,7 +2,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
 import { ApiError, asApiError } from "../../api/errors";
 import type { ApiTokenWish, CreatedApiToken, User } from "../../api/records";
 import type { Check } from "../../elements/check-list";
@@ -13,13 +12,15 @@ import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import { ROLES } from "../../state/roles";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { emptyForm, LIVES, missing, REACHES, wishOf, type Reach, type TokenForm } from "./token-form";
 
 /** Whom a token can be made for. */
 export type Owner = Pick<User, "id" | "name" | "roles">;
 
-const FIELDS = ["name", "roles", "permissions", "clusterIds", "workloadIds", "repositories", "limits", "expireTime", "neverExpires"];
+/** Fields that show themselves what is wrong with them. */
+const TOLD = ["name", "roles", "permissions", "clusterIds", "workloadIds", "repositories", "limits", "expireTime", "neverExpires"];
 
 @customElement("cl-token-create-dialog")
 export class TokenCreateDialog extends LitElement {
@@ -35,11 +36,13 @@ export class TokenCreateDialog extends LitElement {
   @state() private open = false;
   @state() private form: TokenForm = emptyForm("", []);
   @state() private permissions: readonly string[] = [];
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  /** Why the permissions are not known. */
+  @state() private unread: ApiError | undefined;
+  private readonly sending = new Submission(this);
+  /** From when on a token's life counts: fixed, so that the same form always asks for the same. */
+  private now = new Date();
   @state() private made: CreatedApiToken | undefined;
   @query("cl-field") private field!: FormField | null;
-  private key = "";
 
   static override styles = [
     shared,
@@ -71,8 +74,8 @@ export class TokenCreateDialog extends LitElement {
   show(): void {
     const [owner] = this.owners;
     this.form = emptyForm(owner?.id ?? "", owner?.roles ?? []);
-    this.error = undefined;
-    this.key = newKey();
+    this.now = new Date();
+    this.sending.begin();
     this.open = true;
     void this.readPermissions();
   }
@@ -82,7 +85,7 @@ export class TokenCreateDialog extends LitElement {
       heading=${this.made ? `Token ${this.made.token.name} is made` : "New API token"}
       width="640px"
       ?open=${this.open}
-      ?locked=${this.busy || (this.open && this.made !== undefined)}
+      ?locked=${this.sending.busy || (this.open && this.made !== undefined)}
       @opened=${() => this.field?.focus()}
       @closed=${this.closed}
     >
@@ -91,9 +94,8 @@ export class TokenCreateDialog extends LitElement {
   }
 
   private renderForm(): TemplateResult {
-    const { form, error } = this;
-    const wrong = (field: string): string => error?.violations.get(field) ?? "";
-    const told = FIELDS.some((field) => wrong(field) !== "");
+    const { form } = this;
+    const wrong = (field: string): string => this.sending.wrong(field);
     const owner = this.owners.find(({ id }) => id === form.ownerId);
     return html`<form @submit=${this.submit}>
         <cl-field label="Name" required hint="What it is for, such as “deploy from CI”." .value=${form.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => this.set({ name: event.detail })}></cl-field>
@@ -141,10 +143,10 @@ export class TokenCreateDialog extends LitElement {
           <cl-field label="Works for" type="select" .choices=${LIVES} .value=${form.life} violation=${wrong("neverExpires") || (form.life === "date" ? "" : wrong("expireTime"))} @changed=${(event: CustomEvent<string>) => this.set({ life: event.detail })}></cl-field>
           ${form.life === "date" ? html`<cl-field label="Last day" type="date" required .value=${form.lastDay} violation=${wrong("expireTime")} @changed=${(event: CustomEvent<string>) => this.set({ lastDay: event.detail })}></cl-field>` : nothing}
         </div>
-        ${told ? nothing : html`<cl-problem .error=${error}></cl-problem>`}
+        <cl-problem .error=${this.sending.elsewhere(TOLD) ?? this.unread}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Working…" : "Create token"}</button>`;
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Working…" : "Create token"}</button>`;
   }
 
   private renderLimits(wrong: (field: string) => string): TemplateResult {
@@ -185,30 +187,20 @@ export class TokenCreateDialog extends LitElement {
     try {
       const found = await this.permissionsOf(ownerId);
       if (ownerId === this.form.ownerId) this.permissions = found;
+      this.unread = undefined;
     } catch (error) {
-      this.error = asApiError(error);
+      this.unread = asApiError(error);
     }
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    const found = missing(this.form);
-    if (found.size > 0) {
-      this.error = new ApiError({ violations: [...found].map(([field, description]) => ({ field, description })) });
-      return;
-    }
-    this.busy = true;
-    this.error = undefined;
-    try {
-      this.made = await this.create(wishOf(this.form, new Date()), this.key);
-    } catch (error) {
-      this.error = asApiError(error);
-      // What was refused may be corrected and sent anew: another wish, another key. What got no answer keeps its key.
-      if (this.error.status !== 0) this.key = newKey();
-    } finally {
-      this.busy = false;
-    }
+    const { form } = this;
+    await this.sending.send(async (key) => {
+      const found = missing(form);
+      if (found.size > 0) throw new ApiError({ violations: [...found].map(([field, description]) => ({ field, description })) });
+      this.made = await this.create(wishOf(form, this.now), key);
+    }, form);
   }
 
   private closed(): void {

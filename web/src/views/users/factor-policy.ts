@@ -2,7 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
+import { asApiError } from "../../api/errors";
 import { getFactorPolicy, updateFactorPolicy } from "../../api/factors";
 import type { FactorPolicy } from "../../api/records";
 import "../../elements/check-list";
@@ -15,6 +15,7 @@ import { toast } from "../../elements/toasts";
 import { Polled } from "../../state/polled";
 import { ROLES } from "../../state/roles";
 import { client, permissions } from "../../state/world";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 
 type Reach = "nobody" | "roles" | "everybody";
@@ -32,8 +33,7 @@ export class FactorPolicyPanel extends LitElement {
   @state() private open = false;
   @state() private reach: Reach = "nobody";
   @state() private roles: readonly string[] = [];
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
 
   static override styles = [
     shared,
@@ -70,51 +70,52 @@ export class FactorPolicyPanel extends LitElement {
   }
 
   private renderDialog(): TemplateResult {
-    const wrong = this.error?.violations.get("policy.requiredRoles") ?? "";
-    return html`<cl-dialog heading="Who must have a second factor?" ?open=${this.open} ?locked=${this.busy} @closed=${() => (this.open = false)}>
+    const wrong = this.sending.wrong("policy.requiredRoles");
+    return html`<cl-dialog heading="Who must have a second factor?" ?open=${this.open} ?locked=${this.sending.busy} @closed=${() => (this.open = false)}>
       <form @submit=${this.submit}>
         <cl-field label="Required of" type="select" .choices=${REACHES} .value=${this.reach} @changed=${(event: CustomEvent<Reach>) => (this.reach = event.detail)}></cl-field>
         ${this.reach === "roles"
           ? html`<cl-checks label="Roles" .choices=${ROLES} .chosen=${this.roles} violation=${wrong} @chosen-changed=${(event: CustomEvent<readonly string[]>) => (this.roles = event.detail)}></cl-checks>`
           : nothing}
         <p class="muted small">Whoever must have one and has none is led through setting one up: at the next login, and where they are logged in within ten minutes. Machines and API tokens are not asked.</p>
-        ${wrong === "" ? html`<cl-problem .error=${this.error}></cl-problem>` : nothing}
+        <cl-problem .error=${this.sending.elsewhere(["policy.requiredRoles"])}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : "Save"}</button>
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Saving…" : "Save"}</button>
     </cl-dialog>`;
   }
 
   private edit(policy: FactorPolicy): void {
+    this.fill(policy);
+    this.sending.begin();
+    this.open = true;
+  }
+
+  private fill(policy: FactorPolicy): void {
     this.editing = policy;
     this.roles = policy.requiredRoles ?? [];
     this.reach = policy.requiredForAll ? "everybody" : this.roles.length > 0 ? "roles" : "nobody";
-    this.error = undefined;
-    this.open = true;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
     const { editing, reach } = this;
-    if (this.busy || !editing) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      const wish = { requiredForAll: reach === "everybody", requiredRoles: reach === "roles" ? [...this.roles] : [] };
-      toast(said(await updateFactorPolicy(client, editing, wish)));
-      this.open = false;
-      await this.policy.read();
-    } catch (thrown) {
-      const error = asApiError(thrown);
-      // Somebody else has changed it: what is shown and saved next goes on from what it is now.
-      if (error.stale) {
-        await this.policy.read();
-        this.edit(this.policy.value ?? editing);
+    if (!editing) return;
+    const wish = { requiredForAll: reach === "everybody", requiredRoles: reach === "roles" ? [...this.roles] : [] };
+    const done = await this.sending.send(async () => {
+      try {
+        toast(said(await updateFactorPolicy(client, editing, wish)));
+      } catch (error) {
+        // Somebody else has changed it: what is shown and saved next goes on from what it is now.
+        if (asApiError(error).stale) {
+          await this.policy.read();
+          this.fill(this.policy.value ?? editing);
+        }
+        throw error;
       }
-      this.error = error;
-    } finally {
-      this.busy = false;
-    }
+      await this.policy.read();
+    });
+    if (done) this.open = false;
   }
 }
 

@@ -1,9 +1,7 @@
 // Adds somebody: with a password, or by a link with which they choose their own. Knows no backend; gets callbacks.
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
-import { asApiError, type ApiError } from "../../api/errors";
 import type { IssuedLink } from "../../api/records";
 import "../../elements/check-list";
 import "../../elements/dialog";
@@ -11,6 +9,7 @@ import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
 import { ROLES } from "../../state/roles";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { PASSWORD_RULES } from "../../text/passwords";
 import "./one-time-link";
@@ -29,11 +28,9 @@ export class UserAddDialog extends LitElement {
   @state() private roles: readonly string[] = [];
   @state() private password = "";
   @state() private email = "";
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @state() private issued: IssuedLink | undefined;
   @query("cl-field") private field!: FormField | null;
-  private key = "";
 
   static override styles = [
     shared,
@@ -50,8 +47,7 @@ export class UserAddDialog extends LitElement {
     this.name = "";
     this.roles = ["viewer"];
     this.email = "";
-    this.error = undefined;
-    this.key = newKey();
+    this.sending.begin();
     this.open = true;
   }
 
@@ -60,7 +56,7 @@ export class UserAddDialog extends LitElement {
     return html`<cl-dialog
       heading=${issued ? `Link for ${issued.invitation.name}` : way === "invite" ? "Invite somebody" : "New user"}
       ?open=${this.open}
-      ?locked=${this.busy}
+      ?locked=${this.sending.busy}
       @opened=${() => this.field?.focus()}
       @closed=${this.closed}
     >
@@ -73,8 +69,7 @@ export class UserAddDialog extends LitElement {
 
   private renderForm(): TemplateResult {
     const invites = this.way === "invite";
-    const wrong = (field: string): string => this.error?.violations.get(field) ?? "";
-    const told = ["name", "roles", invites ? "email" : "password"].some((field) => wrong(field) !== "");
+    const wrong = (field: string): string => this.sending.wrong(field);
     const verb = invites ? "Make link" : "Create user";
     return html`<form @submit=${this.submit}>
         <cl-field label="Name" required hint="The login name." .value=${this.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => (this.name = event.detail)}></cl-field>
@@ -82,31 +77,28 @@ export class UserAddDialog extends LitElement {
         ${invites
           ? html`<cl-field label="E-mail address" hint="Optional. Where a mail server is set up, the link is mailed there." .value=${this.email} violation=${wrong("email")} @changed=${(event: CustomEvent<string>) => (this.email = event.detail)}></cl-field>`
           : html`<cl-field label="Password" type="password" required autocomplete="new-password" hint=${PASSWORD_RULES} .value=${this.password} violation=${wrong("password")} @changed=${(event: CustomEvent<string>) => (this.password = event.detail)}></cl-field>`}
-        ${told ? nothing : html`<cl-problem .error=${this.error}></cl-problem>`}
+        <cl-problem .error=${this.sending.elsewhere(["name", "roles", invites ? "email" : "password"])}></cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Working…" : verb}</button>`;
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Working…" : verb}</button>`;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      if (this.way === "invite") {
-        this.issued = await this.invite(this.name.trim(), this.roles, this.email.trim(), this.key);
-      } else {
-        await this.create(this.name.trim(), this.roles, this.password, this.key);
-        this.open = false;
-      }
-    } catch (error) {
-      this.error = asApiError(error);
-      // What was refused may be corrected and sent anew: another wish, another key. What got no answer keeps its key.
-      if (this.error.status !== 0) this.key = newKey();
-    } finally {
-      this.busy = false;
-    }
+    const { way, roles, password } = this;
+    const name = this.name.trim();
+    const email = this.email.trim();
+    await this.sending.send(
+      async (key) => {
+        if (way === "invite") {
+          this.issued = await this.invite(name, roles, email, key);
+        } else {
+          await this.create(name, roles, password, key);
+          this.open = false;
+        }
+      },
+      { way, name, roles, email, password },
+    );
   }
 
   private closed(): void {
@@ -114,6 +106,7 @@ export class UserAddDialog extends LitElement {
     // Neither secret stays behind in the page.
     this.issued = undefined;
     this.password = "";
+    this.sending.begin();
   }
 }
 

@@ -2,11 +2,11 @@
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { asApiError, type ApiError } from "../../api/errors";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
 import "../../elements/form-field";
 import "../../elements/problem-box";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import "./webhook-secret";
 
@@ -26,8 +26,7 @@ export class RotateDialog extends LitElement {
   @property({ attribute: false }) rotate!: (overlapSeconds: number) => Promise<string>;
   @state() private open = false;
   @state() private overlap = String(DAY_SECONDS);
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @state() private secret = "";
   @query("cl-field") private field!: FormField | null;
 
@@ -43,7 +42,7 @@ export class RotateDialog extends LitElement {
 
   show(): void {
     this.overlap = String(DAY_SECONDS);
-    this.error = undefined;
+    this.sending.begin();
     this.open = true;
   }
 
@@ -52,7 +51,7 @@ export class RotateDialog extends LitElement {
     return html`<cl-dialog
       heading=${done ? `The new secret of ${this.webhook}` : `Rotate the secret of ${this.webhook}`}
       ?open=${this.open}
-      ?locked=${this.busy || (this.open && done)}
+      ?locked=${this.sending.busy || (this.open && done)}
       @opened=${() => this.field?.focus()}
       @closed=${this.closed}
     >
@@ -62,25 +61,16 @@ export class RotateDialog extends LitElement {
         : html`<form @submit=${this.submit}>
               <p>Messages are signed with the new secret from now on, and with the old one, too, until the receiver had time to change.</p>
               <cl-field label="The old secret signs for" type="select" .choices=${OVERLAPS} .value=${this.overlap} @changed=${(event: CustomEvent<string>) => (this.overlap = event.detail)}></cl-field>
-              <cl-problem .error=${this.error}></cl-problem>
+              <cl-problem .error=${this.sending.error}></cl-problem>
             </form>
-            <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-            <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Working…" : "Rotate secret"}</button>`}
+            <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+            <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Working…" : "Rotate secret"}</button>`}
     </cl-dialog>`;
   }
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      this.secret = await this.rotate(Number(this.overlap));
-    } catch (error) {
-      this.error = asApiError(error);
-    } finally {
-      this.busy = false;
-    }
+    await this.sending.send(async () => void (this.secret = await this.rotate(Number(this.overlap))));
   }
 
   private closed(): void {

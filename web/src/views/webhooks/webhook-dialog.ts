@@ -2,8 +2,6 @@
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
-import { asApiError, type ApiError } from "../../api/errors";
 import type { CreatedWebhook, Webhook, WebhookWish } from "../../api/records";
 import "../../elements/check-list";
 import "../../elements/dialog";
@@ -12,6 +10,7 @@ import "../../elements/form-field";
 import "../../elements/problem-box";
 import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
+import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { changesOf, EVENTS, formOf, wishOf, type WebhookForm } from "./webhook-form";
 import "./webhook-secret";
@@ -28,11 +27,9 @@ export class WebhookDialog extends LitElement {
   @state() private open = false;
   @state() private webhook: Webhook | undefined;
   @state() private form: WebhookForm = formOf();
-  @state() private busy = false;
-  @state() private error: ApiError | undefined;
+  private readonly sending = new Submission(this);
   @state() private made: CreatedWebhook | undefined;
   @query("cl-field") private field!: FormField | null;
-  private key = "";
 
   static override styles = [
     shared,
@@ -51,8 +48,7 @@ export class WebhookDialog extends LitElement {
   show(webhook?: Webhook): void {
     this.webhook = webhook;
     this.form = formOf(webhook);
-    this.error = undefined;
-    this.key = newKey();
+    this.sending.begin();
     this.open = true;
   }
 
@@ -62,7 +58,7 @@ export class WebhookDialog extends LitElement {
       heading=${made ? `Webhook ${made.webhook.name} is made` : webhook ? `Edit ${webhook.name}` : "New webhook"}
       width="600px"
       ?open=${this.open}
-      ?locked=${this.busy || (this.open && made !== undefined)}
+      ?locked=${this.sending.busy || (this.open && made !== undefined)}
       @opened=${() => this.field?.focus()}
       @closed=${this.closed}
     >
@@ -74,9 +70,8 @@ export class WebhookDialog extends LitElement {
   }
 
   private renderForm(): TemplateResult {
-    const { webhook, form, error } = this;
-    const wrong = (name: string): string => error?.violations.get(name) ?? "";
-    const told = error !== undefined && error.violations.size > 0 && [...error.violations.keys()].every((name) => TOLD.includes(name));
+    const { webhook, form, sending } = this;
+    const wrong = (name: string): string => sending.wrong(name);
     return html`<form @submit=${this.submit}>
         <cl-field label="Name" required placeholder="ci" .value=${form.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => this.set({ name: event.detail })}></cl-field>
         <cl-field label="URL" required mono placeholder="https://ci.example.com/cloudly" hint="Where messages are posted to. Redirects are not followed." .value=${form.url} violation=${wrong("url")} @changed=${(event: CustomEvent<string>) => this.set({ url: event.detail })}></cl-field>
@@ -102,10 +97,10 @@ export class WebhookDialog extends LitElement {
           violation=${wrong("caCertificates")}
           @changed=${(event: CustomEvent<string>) => this.set({ caCertificates: event.detail })}
         ></cl-field>
-        <cl-problem .error=${told ? undefined : error}>${error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
+        <cl-problem .error=${sending.elsewhere(TOLD)}>${sending.error?.stale ? html`<p>Somebody else has changed it. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
       </form>
-      <button slot="footer" type="button" ?disabled=${this.busy} @click=${() => (this.open = false)}>Cancel</button>
-      <button slot="footer" type="button" class="primary" ?disabled=${this.busy} @click=${this.submit}>${this.busy ? "Saving…" : webhook ? "Save" : "Create webhook"}</button>`;
+      <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
+      <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Saving…" : webhook ? "Save" : "Create webhook"}</button>`;
   }
 
   private set(changes: Partial<WebhookForm>): void {
@@ -114,22 +109,14 @@ export class WebhookDialog extends LitElement {
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      if (this.webhook) {
-        const changes = changesOf(this.webhook, this.form);
-        if (Object.keys(changes).length > 0) await this.edit(this.webhook, changes);
+    const { webhook, form } = this;
+    await this.sending.send(async (key) => {
+      if (webhook) {
+        const changes = changesOf(webhook, form);
+        if (Object.keys(changes).length > 0) await this.edit(webhook, changes);
         this.open = false;
-      } else this.made = await this.create(wishOf(this.form), this.key);
-    } catch (error) {
-      this.error = asApiError(error);
-      // What was refused may be corrected and sent anew: another wish, another key. What got no answer keeps its key.
-      if (this.error.status !== 0) this.key = newKey();
-    } finally {
-      this.busy = false;
-    }
+      } else this.made = await this.create(wishOf(form), key);
+    }, form);
   }
 
   private closed(): void {

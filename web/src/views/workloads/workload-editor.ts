@@ -2,8 +2,6 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { newKey } from "../../api/client";
-import { asApiError, type ApiError } from "../../api/errors";
 import type { Workload } from "../../api/records";
 import { createWorkload, getWorkload, updateWorkload } from "../../api/workloads";
 import "../../elements/empty-state";
@@ -12,6 +10,7 @@ import "../../elements/problem-box";
 import { toast } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
+import { Submission } from "../../state/submission";
 import { client, clusters, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { changes, EMPTY, formOf, wishOf, type WorkloadForm } from "./workload-form";
@@ -26,11 +25,9 @@ export class WorkloadEditor extends LitElement {
   @property({ attribute: false }) clusterId = "";
   @state() private form: WorkloadForm | undefined;
   @state() private loaded: Workload | undefined;
-  @state() private error: ApiError | undefined;
-  @state() private busy = false;
+  private readonly sending = new Submission(this);
   @query("cl-workload-fields") private fields!: WorkloadFields | null;
   @query("cl-problem") private problem!: HTMLElement | null;
-  private key = newKey();
   protected readonly watching = new Watching(this, [clusters]);
 
   static override styles = [
@@ -81,58 +78,49 @@ export class WorkloadEditor extends LitElement {
                 .form=${this.form}
                 ?changing=${changing}
                 .clusters=${clusters.all()}
-                .violations=${this.error?.violations ?? new Map<string, string>()}
+                .violations=${this.sending.violations}
                 @form-changed=${(event: CustomEvent<WorkloadForm>) => (this.form = event.detail)}
               ></cl-workload-fields>
-              <cl-problem .error=${this.error}>
-                ${this.error?.stale ? html`<button type="button" class="compact" @click=${this.reload}>Load what it is now (drops your changes)</button>` : nothing}
+              <cl-problem .error=${this.sending.error}>
+                ${this.sending.error?.stale ? html`<button type="button" class="compact" @click=${this.reload}>Load what it is now (drops your changes)</button>` : nothing}
               </cl-problem>
               <div class="end">
                 <span class="muted small">${changing ? "Saving makes a new generation; the agent rolls it out." : "Next: push an image to its registry target."}</span>
                 <a class="button" href=${back}>Cancel</a>
-                <button type="submit" class="primary" ?disabled=${this.busy}>${this.busy ? "Saving…" : changing ? "Save" : "Create workload"}</button>
+                <button type="submit" class="primary" ?disabled=${this.sending.busy}>${this.sending.busy ? "Saving…" : changing ? "Save" : "Create workload"}</button>
               </div>
             </form>`
-          : html`<cl-problem .error=${this.error}></cl-problem>`}
+          : html`<cl-problem .error=${this.sending.error}></cl-problem>`}
     </cl-page>`;
   }
 
   private async load(): Promise<void> {
     this.form = undefined;
-    this.error = undefined;
-    try {
+    await this.sending.send(async () => {
       this.loaded = await getWorkload(client, this.workloadId);
       this.form = formOf(this.loaded);
-    } catch (error) {
-      this.error = asApiError(error);
-    }
+    });
   }
 
   private readonly reload = (): void => void this.load();
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (this.busy || !this.form) return;
-    this.busy = true;
-    this.error = undefined;
-    try {
-      const saved = await this.save(this.form);
+    const { form } = this;
+    if (!form || this.sending.busy) return;
+    const done = await this.sending.send(async (key) => {
+      const saved = await this.save(form, key);
       if (!saved) return;
       workloads.put(saved);
       navigate(`/workloads/${saved.id}`);
-    } catch (error) {
-      this.error = asApiError(error);
-      if (this.error.status !== 0) this.key = newKey();
-      await this.showFirstViolation();
-    } finally {
-      this.busy = false;
-    }
+    }, form);
+    if (!done) await this.showFirstViolation();
   }
 
-  private async save(form: WorkloadForm): Promise<Workload | undefined> {
+  private async save(form: WorkloadForm, key: string): Promise<Workload | undefined> {
     const wish = wishOf(form);
     if (!this.loaded) {
-      const made = await createWorkload(client, wish, this.key);
+      const made = await createWorkload(client, wish, key);
       toast(`Workload ${made.name} was created.`);
       return made;
     }
