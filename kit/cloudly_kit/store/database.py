@@ -65,10 +65,14 @@ class Database:
     def __init__(self, client: AsyncIOMotorClient[Raw], name: str) -> None:
         self.client = client
         self.name = name
+        self._collections: dict[str, AsyncIOMotorCollection[Raw]] = {}
 
     def raw(self, collection: str) -> AsyncIOMotorCollection[Raw]:
         """A collection of the driver; for the kit, where documents are not of the `Document` kind."""
-        return self.client[self.name][collection]
+        known = self._collections.get(collection)
+        if known is None:  # making the driver's object costs a tenth of a read
+            known = self._collections[collection] = self.client[self.name][collection]
+        return known
 
     async def ping(self) -> None:
         """Raises Unavailable when the database does not answer."""

@@ -11,21 +11,28 @@ from cloudly_kit.store.database import Rerun, Session
 _DUPLICATE = 11000
 
 
+async def known_ids(
+    collection: AsyncIOMotorCollection[dict[str, Any]], ids: Sequence[str], session: Session
+) -> set[str]:
+    """Those of these ids that have rows."""
+    if not ids:
+        return set()
+    found = collection.find({"_id": {"$in": list(ids)}}, {"_id": 1}, session=session.raw)
+    return {row["_id"] for row in await found.to_list(None)}
+
+
 async def write_rows(
     collection: AsyncIOMotorCollection[dict[str, Any]],
     rows: Sequence[dict[str, Any]],
     session: Session,
     *,
-    known: Container[str] | None = None,
+    known: Container[str],
 ) -> None:
-    """Store rows, replacing those whose ids are `known`, which is asked where it is not told.
+    """Store rows, replacing those whose ids are `known`.
 
-    New ones are inserted together: that costs a third of an upsert each.
+    The others are inserted together: that costs a third of an upsert each. Where one of them is there all the same, the
+    transaction is run again.
     """
-    if known is None:
-        ids = [row["_id"] for row in rows]
-        found = collection.find({"_id": {"$in": ids}}, {"_id": 1}, session=session.raw)
-        known = {row["_id"] for row in await found.to_list(None)}
     new = []
     for row in rows:
         if row["_id"] in known:

@@ -4,7 +4,8 @@ A transaction costs as much for one blob as for ten, and an image has many layer
 """
 
 import asyncio
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,7 +56,7 @@ class BlobRecords:
             while batch := self._waiting[:_AT_ONCE]:
                 del self._waiting[:_AT_ONCE]
                 try:
-                    outcomes = await self._store.transaction(partial(self._commit, batch))
+                    outcomes = await self._store.transaction(partial(self._commit, batch, itertools.count()))
                 except Exception as error:  # noqa: BLE001 - all who wait are told
                     outcomes = [error] * len(batch)
                 for finished, outcome in zip(batch, outcomes, strict=True):
@@ -70,7 +71,9 @@ class BlobRecords:
             for finished in self._waiting:
                 finished.recorded.cancel()
 
-    async def _commit(self, batch: Iterable[_Finished], session: Session) -> list[Blob | Exception]:
+    async def _commit(
+        self, batch: Iterable[_Finished], runs: Iterator[int], session: Session
+    ) -> list[Blob | Exception]:
         blobs = await self._store.blobs({finished.digest for finished in batch}, session)
         known_before = set(blobs)
         outcomes: list[Blob | Exception] = []
@@ -91,7 +94,9 @@ class BlobRecords:
             outcomes.append(known)
         used = {blob.id: blob for blob in links.values()}
         rows = [(image_id, blob) for (image_id, _), blob in links.items()]
-        await self._store.write_blobs(used.values(), known_before, rows, session)
+        # What is new has no links yet, unless its record was lost: that shows in the first run, and the next one asks.
+        linked = known_before if next(runs) == 0 else used
+        await self._store.write_blobs(used.values(), rows, session, known=known_before, linked=linked)
         crashpoint("registry.blob.before_commit")
         return outcomes
 

@@ -10,6 +10,7 @@ from cloudly_registry.documents import Blob, Link
 from cloudly_registry.errors import BlobUnknown, NameUnknown, Unsupported
 from cloudly_registry.presence import Presence
 from cloudly_registry.quarantine import Quarantine
+from cloudly_registry.shared_reads import SharedReads
 from cloudly_registry.store import RegistryStore
 
 log = structlog.get_logger()
@@ -33,11 +34,12 @@ class Blobs:
         self._objects = objects
         self._quarantine = quarantine
         self._records = BlobRecords(store, objects)
+        self._link_reads = SharedReads(store.links_by_id)
         self.presence = Presence(objects)
 
     async def get(self, image_id: str, digest: str) -> Link:
         """Where a repository's blob is. Raises BlobUnknown."""
-        link = await self._store.link(image_id, digest)
+        link = await self._link_reads.read(f"{image_id}/{digest}")
         if link is None:
             raise BlobUnknown(digest)
         if link.lost_since is not None:

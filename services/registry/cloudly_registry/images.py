@@ -35,7 +35,7 @@ class _Known:
     id: str
     public: bool
     has_quota: bool
-    until: float
+    since: float
     """On the monotonic clock."""
 
 
@@ -81,9 +81,9 @@ class Images:
         image = await self._made(repository, workload_id)
         return await self._store.images.change(image.id, claim)
 
-    async def id_of(self, repository: str) -> str:
-        """The id of a repository's record; empty when there is none. May be some seconds old."""
-        known = await self._look_up(repository)
+    async def id_of(self, repository: str, seconds: float = _REMEMBER_SECONDS) -> str:
+        """The id of a repository's record, as it was within the last `seconds`; empty when there is none."""
+        known = await self._look_up(repository, seconds)
         return known.id if known else ""
 
     async def is_public(self, repository: str) -> bool:
@@ -173,17 +173,18 @@ class Images:
             else:
                 self._known.clear()
 
-    async def _look_up(self, repository: str) -> "_Known | None":
+    async def _look_up(self, repository: str, seconds: float = _REMEMBER_SECONDS) -> "_Known | None":
         known = self._known.get(repository)
-        if known is not None and known.until > time.monotonic():
+        if known is not None and known.since + seconds > time.monotonic():
             return known
+        self.forget(repository)
         image = await self._store.image_of(repository)
         return self._remember(image) if image else None
 
     def _remember(self, image: ImageDocument) -> "_Known":
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = _Known(image.id, image.public, image.quota_bytes > 0, time.monotonic() + _REMEMBER_SECONDS)
+        known = _Known(image.id, image.public, image.quota_bytes > 0, time.monotonic())
         self._known[image.repository] = known
         return known
 

@@ -29,8 +29,8 @@ from cloudly_registry.quarantine import VERSIONS_SHOWN, Quarantine
 from cloudly_registry.quotas import check_quota
 from cloudly_registry.references import algorithm_of, digest_of, is_digest
 from cloudly_registry.retention import immutable
+from cloudly_registry.shared_reads import SharedReads
 from cloudly_registry.store import RegistryStore
-from cloudly_registry.tag_reads import TagReads
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Manifests:
         self._outbox = outbox
         self._hints = hints
         self._cache = cache
-        self._tag_reads = TagReads(store)
+        self._tag_reads = SharedReads(store.tags_by_id)
 
     async def get(self, image_id: str, reference: str) -> Stored:
         """The manifest that a tag or digest means. Raises ManifestUnknown."""
@@ -81,7 +81,7 @@ class Manifests:
             digest = reference
         else:
             # Asked each time: a tag that was moved through another replica is seen at once.
-            tag = await self._tag_reads.read(image_id, reference)
+            tag = await self._tag_reads.read(f"{image_id}/{reference}")
             if tag is None:
                 raise ManifestUnknown(reference)
             digest, media_type = tag.version.digest, tag.version.media_type

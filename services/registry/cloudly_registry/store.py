@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
 from cloudly_kit.ids import new_etag
-from cloudly_kit.store import Collection, Database, Index, Session, write_rows
+from cloudly_kit.store import Collection, Database, Index, Session, known_ids, write_rows
 
 from cloudly_registry.documents import (
     Blob,
@@ -156,13 +156,25 @@ class RegistryStore:
         return {raw["_id"]: Blob.model_validate(raw) for raw in await rows.to_list(None)}
 
     async def write_blobs(
-        self, blobs: Iterable[Blob], known: Container[str], links: Iterable[tuple[str, Blob]], session: Session
+        self,
+        blobs: Iterable[Blob],
+        links: Iterable[tuple[str, Blob]],
+        session: Session,
+        *,
+        known: Container[str],
+        linked: Container[str],
     ) -> None:
-        """Store blobs, of which those are `known`, and their links into images, given as (image id, blob), in few trips."""
+        """Store blobs and their links into images, given as (image id, blob), in few round trips.
+
+        `known` are the digests of those that are stored already, `linked` those that may have links already.
+        """
         touched = [blob.model_copy(update={"touch": new_etag()}).model_dump(by_alias=True) for blob in blobs]
         await write_rows(self.database.raw("blobs"), touched, session, known=known)
         rows = [_link(image_id, blob).model_dump(by_alias=True) for image_id, blob in links]
-        await write_rows(self.database.raw("links"), rows, session)
+        asked = [row["_id"] for row in rows if row["digest"] in linked]
+        await write_rows(
+            self.database.raw("links"), rows, session, known=await known_ids(self.database.raw("links"), asked, session)
+        )
 
     async def put_blob(self, blob: Blob, session: Session) -> None:
         """Store or replace, so that it meets a collector that is deleting it."""
@@ -172,6 +184,11 @@ class RegistryStore:
         """The link of a blob into a repository."""
         raw = await self._find("links", f"{image_id}/{digest}", session)
         return None if raw is None else Link.model_validate(raw)
+
+    async def links_by_id(self, ids: Iterable[str]) -> dict[str, Link]:
+        """Those of these links (`<image>/<digest>`) that there are."""
+        rows = self.database.raw("links").find({"_id": {"$in": list(ids)}})
+        return {raw["_id"]: Link.model_validate(raw) for raw in await rows.to_list(None)}
 
     async def put_link(self, image_id: str, blob: Blob, session: Session) -> None:
         """Let a repository read a blob."""

@@ -5,6 +5,7 @@ import itertools
 import random
 
 import pytest
+from cloudly_registry.collector import Collector
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Registry
 
@@ -181,3 +182,13 @@ async def test_the_same_blob_pushed_by_many_at_once_is_readable_for_all(client: 
             group.create_task(client.push_blob(f"{name}/{number % 3}", blob))
     for number in range(3):
         assert (await client.call("GET", f"/v2/{name}/{number}/blobs/{digest_of(blob)}")).body == blob
+
+
+async def test_a_push_heals_a_link_whose_blob_has_no_record(client: Client, collector: Collector, name: str) -> None:
+    blob = some_bytes(1000)
+    digest = await client.push_blob(name, blob)
+    rows = collector.store.database.raw("blobs")
+    await rows.delete_one({"_id": digest})
+    assert await client.push_blob(name, blob) == digest
+    assert await rows.find_one({"_id": digest}) is not None
+    assert (await client.call("GET", f"/v2/{name}/blobs/{digest}")).body == blob

@@ -12,6 +12,8 @@ from cloudly_registry.http.sending import matches, send
 from cloudly_registry.references import checked_digest
 from cloudly_registry.tokens import Access
 
+_RECENT_SECONDS = 1.0
+
 
 async def get(call: Call) -> web.StreamResponse:
     """end-2: GET and HEAD, whole or by ranges."""
@@ -48,9 +50,9 @@ async def _link(call: Call, digest: str) -> Link:
     try:
         return await call.parts.blobs.get(image_id, digest)
     except BlobUnknown:
-        # The repository may have been deleted and made again at another replica.
-        call.parts.images.forget(call.name)
-        again = await call.parts.images.id_of(call.name)
+        # The repository may have been deleted and made again at another replica. Who pushes asks for hundreds of blobs
+        # that are not there, by HEAD, and would only push one in vain.
+        again = await call.parts.images.id_of(call.name, _RECENT_SECONDS if call.request.method == "HEAD" else 0)
         if again in ("", image_id):
             raise
         return await call.parts.blobs.get(again, digest)

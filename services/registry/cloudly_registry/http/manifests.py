@@ -47,8 +47,7 @@ async def _stored(call: Call, reference: str) -> Stored:
         return await call.parts.manifests.get(image_id, reference)
     except ManifestUnknown:
         # The repository may have been deleted and made again at another replica.
-        call.parts.images.forget(call.name)
-        again = await call.parts.images.id_of(call.name)
+        again = await call.parts.images.id_of(call.name, 0)
         if not again:
             raise NameUnknown(call.name) from None
         if again == image_id:
