@@ -29,6 +29,7 @@ from cloudly_kit import logs
 from cloudly_kit.testing import Mongo, Redis, free_port, wait_for_port
 from cloudly_registry.testing import running_registry
 
+from bench.bare_sendfile import served
 from bench.http_rate import CONNECTIONS, answers_a_second
 from bench.registry_client import MB, Blob, pull, push, push_manifest
 
@@ -54,6 +55,8 @@ class Side:
     rates: dict[str, list[float]] = field(default_factory=dict)
     """Of each round."""
     cpu: dict[str, float] = field(default_factory=dict)
+    bare: list[float] = field(default_factory=list)
+    """Of each round, what its client takes of one of its files from `bare_sendfile`, in MB/s."""
 
     def authorisation(self, repository: str) -> dict[str, str]:
         """The header that lets a client push and pull there."""
@@ -150,6 +153,11 @@ def _push_and_pull(side: Side, head: dict[str, str], name: str) -> None:
                 push(side.port, head, name, layer, chunked=chunked)
         if not chunked:
             side.unlink_blobs()
+    largest = max((path for path in side.blobs.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    with served(largest) as port:
+        started = time.perf_counter()
+        pull(port, head, name, layers[-1:] * 4)
+        side.bare.append(4 * LAYERS[-1] / MB / (time.perf_counter() - started))
     for clients in (1, 4):
         with _measured(side, f"pull by {clients}, MB/s", total * clients):
             _in_threads(clients, lambda _: pull(side.port, head, name, layers), range(clients))
@@ -239,6 +247,10 @@ def _print(ours: Side, peer: Side) -> None:
         if what in ours.cpu:
             line += f"{ours.cpu[what]:>8.2f}{peer.cpu[what]:>7.2f}{ours.cpu[what] / max(peer.cpu[what], 1e-9):>7.2f}"
         print(line)
+    if ours.bare:
+        most = max(ours.bare + peer.bare)
+        limit = most / max(peer.rates["pull by 1, MB/s"])
+        print(f"the client takes at most {most:.0f} MB/s (a bare sendfile): {limit:.2f} of the peer's pull by 1")
     for side in (ours, peer):
         told = side.peak_mib()
         print(f"peak memory, {side.name}: {sum(told.values()):.0f} MiB { ({n: round(v) for n, v in told.items()}) }")
