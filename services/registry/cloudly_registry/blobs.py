@@ -44,9 +44,9 @@ class Blobs:
             raise BlobUnknown(digest)
         if link.lost_since is not None:
             return await self.moved(link)
-        if link.unused_since is not None:
-            # The collector waits with it; whoever asks may be about to push a manifest that needs it.
-            await self._store.use("links", link.id)
+        # Whoever asks may be about to push a manifest that needs it: the collector waits, unless it was faster.
+        if link.unused_since is not None and not await self._store.use("links", link.id):
+            raise BlobUnknown(digest)
         return link
 
     async def moved(self, link: Link) -> Link:

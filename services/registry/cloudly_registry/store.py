@@ -213,16 +213,16 @@ class RegistryStore:
             async for row in self.database.raw(collection).find({"_id": {"$in": ids}}, fields, session=session.raw):
                 if row.get("lost_since") is not None:
                     continue
-                found.add(row["digest"])
-                if row.get("unused_since") is not None:
-                    # Written, so that it meets a collector that is about to take it.
-                    await self.use(collection, row["_id"], session)
+                # Written, so that it meets a collector that is about to take it.
+                if row.get("unused_since") is None or await self.use(collection, row["_id"], session):
+                    found.add(row["digest"])
         return [digest for digest in wanted if digest not in found]
 
-    async def use(self, collection: str, id: str, session: Session | None = None) -> None:
-        """Set back since when a link or manifest is unused."""
+    async def use(self, collection: str, id: str, session: Session | None = None) -> bool:
+        """Set back since when a link or manifest is unused; False when the collector was faster and it is gone."""
         changed = {"$set": {"unused_since": None}}
-        await self.database.raw(collection).update_one({"_id": id}, changed, session=_driver(session))
+        written = await self.database.raw(collection).update_one({"_id": id}, changed, session=_driver(session))
+        return written.matched_count > 0
 
     # -- manifests ------------------------------------------------------------------------------------------------
 

@@ -5,17 +5,21 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from cloudly.registry.v1 import image_pb2, image_pb2_grpc
 from cloudly_kit.errors import InvalidArgument
 from cloudly_kit.ids import new_id
-from cloudly_kit.store import now
+from cloudly_kit.store import Session, now
+from cloudly_registry.blobs import Blobs
 from cloudly_registry.collection_report import CollectionReport
 from cloudly_registry.collector import Collector
+from cloudly_registry.errors import BlobUnknown
 from cloudly_registry.fsck import Fsck
 from cloudly_registry.manifest_format import OCI_INDEX
 from cloudly_registry.references import digest_of
+from cloudly_registry.store import RegistryStore
 from cloudly_registry.testing import Client, Image, Registry, index_of
 from cloudly_registry.testing_mix import Mix
 
@@ -97,6 +101,31 @@ async def test_an_index_that_waits_keeps_parts_that_were_unused_for_longer(
     await rows.update_one({"digest": digest_of(body)}, old)
     await collect(patient)
     assert await rows.count_documents({"digest": {"$in": [digest_of(body), *(part.digest for part in parts)]}}) == 0
+
+
+class _Overtaken(RegistryStore):
+    """A store whose collector takes what was unused just after it was read."""
+
+    async def use(self, collection: str, id: str, session: Session | None = None) -> bool:
+        await self.database.raw(collection).delete_one({"_id": id})
+        return await super().use(collection, id, session)
+
+
+async def test_what_the_collector_takes_while_it_is_asked_for_is_not_promised(
+    client: Client, collector: Collector, name: str
+) -> None:
+    image = Image(b"part")
+    await image.push(client, name)
+    blobs = [await client.push_blob(name, b"no manifest has it"), await client.push_blob(name, b"nor this")]
+    await collect(collector)  # marks as unused what nothing leads to
+    record = await collector.store.image_of(name)
+    assert record is not None
+    store = _Overtaken(collector.store.database)
+    with pytest.raises(BlobUnknown):
+        await Blobs(store, collector.objects, collector.quarantine).get(record.id, blobs[0])
+    for collection, digest in (("links", blobs[1]), ("manifests", image.digest)):
+        missing = partial(store.missing, collection, record.id, [digest])
+        assert await store.transaction(missing) == [digest]
 
 
 async def test_what_a_cluster_pins_is_left_and_comes_back(
