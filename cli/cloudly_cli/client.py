@@ -72,7 +72,7 @@ class Client:
         # What a retry could do twice is not repeated, unless the server can tell by the key.
         safe = verb in {"GET", "PATCH", "PUT", "DELETE"} or "idempotency-key" in {key.lower() for key in headers or {}}
         response = self._send(verb, path, query, body, headers, token, _ATTEMPTS if safe else 1)
-        if response.status_code == 401 and token:
+        if token and _outdated(response):
             renewed = self._renewed(token)
             if renewed:
                 response = self._send(verb, path, query, body, headers, renewed, 1)
@@ -113,10 +113,11 @@ class Client:
                 headers["last-event-id"] = cursor
             timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             with self._client().stream("GET", path, params=query, headers=headers, timeout=timeout) as response:
-                if response.status_code == 401 and attempt == 1 and self._renewed(token):
-                    continue
                 if not response.is_success:
-                    raise problem_of(response.status_code, response.read())
+                    response.read()
+                    if attempt == 1 and _outdated(response) and self._renewed(token):
+                        continue
+                    raise problem_of(response.status_code, response.content)
                 yield response
                 return
 
@@ -226,3 +227,10 @@ class Client:
                 context.access_token, context.refresh_token = answer["accessToken"], answer["refreshToken"]
             self._context = context
             return context.access_token
+
+
+def _outdated(response: "httpx.Response") -> bool:
+    """Whether a token was refused that has ended, or that was made before its user had a second factor."""
+    return response.status_code == 401 or (
+        response.status_code == 403 and problem_of(403, response.content).reason == "SECOND_FACTOR_MISSING"
+    )

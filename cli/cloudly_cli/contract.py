@@ -154,7 +154,9 @@ class Contract:
             verb = Verb(self, method)
             self.verbs.setdefault(verb.noun, {})[verb.name] = verb
             self.aliases.update(dict.fromkeys(method["cli"]["aliases"], verb.noun))
-            self.about.setdefault(verb.noun, method["serviceComment"])
+            # What the service says that bears the noun's name; other services have verbs for the noun too.
+            if verb.noun not in self.about or method["service"].endswith(f".{_service_of(verb.noun)}"):
+                self.about[verb.noun] = method["serviceComment"]
 
     def fields(self, message: str) -> Mapping[str, Field]:
         """The fields of a message by name."""
@@ -195,6 +197,10 @@ def load() -> Contract:
         if (root / "contract.json").is_file():
             return Contract(json.loads((root / "contract.json").read_bytes()))
     raise FileNotFoundError("contract.json is missing: run `make proto`")
+
+
+def _service_of(noun: str) -> str:
+    return "".join(part.capitalize() for part in noun.split("-")) + "Service"
 
 
 def _field(described: Mapping[str, Any]) -> Field:

@@ -187,7 +187,12 @@ def _second_step(client: Client, challenge: dict[str, Any], code: str | None) ->
             "Use an API token, or enrol an authenticator app where you are logged in.",
         )
     if not code:
-        code = click.prompt("Code of the authenticator app, or a recovery code", hide_input=True)
+        try:
+            code = click.prompt("Code of the authenticator app, or a recovery code", hide_input=True, err=True)
+        except click.Abort:
+            if sys.stdin.isatty():
+                raise
+            raise Failure("this account has a second factor", 3, "Give its code with --code.") from None
     body = {"challenge": challenge["token"], "code": code}
     answer: dict[str, Any] = client.call("POST", "/api/v1/auth/login/complete", body=body, anonymous=True)
     return answer

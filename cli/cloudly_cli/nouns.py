@@ -91,9 +91,7 @@ class Run:
             return
         answer = self._changed(request) if self._merges() else self._send(request, self._given.get("etag") or "")
         records = answer.get(verb.listed.json, []) if verb.listed is not None else [record_of(verb, answer)]
-        if verb.listed is not None and self._form == "table":
-            answer = records
-        show(verb, answer, self._form)
+        show(verb, records if verb.listed is not None and self._form == "table" else answer, self._form)
         if self._form == "table":
             show_notes(verb, records)
             once.explain(verb, answer, self._client.url)

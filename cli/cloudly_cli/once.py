@@ -17,6 +17,14 @@ def explain(verb: Verb, answer: Any, url: str) -> None:
         click.echo("`cloudly cluster rotate-jump-code` makes another one.")
     elif verb.noun == "cluster" and verb.name == "create":
         click.echo("The cluster was made by an earlier call, which was told the jump code; it is not told again.")
+    elif answer.get("recoveryCodes"):
+        click.echo(
+            "\nKeep these recovery codes, they are shown this once. Each is good for one login without the factor."
+        )
+    elif (verb.noun, verb.name) == ("factor", "enrol-totp"):
+        click.echo(
+            "\nAdd it to an authenticator app, by either. It counts after `cloudly factor confirm-totp --code CODE`."
+        )
     elif verb.noun == "workload" and verb.name == "create" and not answer.get("image") and answer.get("registryTarget"):
         target = f"{answer['registryTarget']}:{answer.get('tag') or 'latest'}"
         click.echo(f"\nPush an image to run it:\n\n  docker push {target}")

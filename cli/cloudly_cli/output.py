@@ -30,7 +30,8 @@ def show(verb: Verb, answer: Any, form: str) -> None:
             click.echo(f"{verb.noun} {record.get('name') or ''} ({record['id']})")
         shown_once = {key: value for key, value in answer.items() if isinstance(value, str) and _is_secret(verb, key)}
         for key, value in shown_once.items():
-            click.echo(f"{header(key)}: {value}")
+            if key not in verb.columns:
+                click.echo(f"{header(key)}: {value}")
         if not verb.columns and not shown_once:
             click.echo("Done.")
 

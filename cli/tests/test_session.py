@@ -67,6 +67,9 @@ async def test_a_login_asks_for_the_code_of_a_second_factor(cloudly):
     assert "123456" not in result.output
     await cloudly("login", cloudly.gateway.url, "-u", "ada", "--password-stdin", "--code", "654321", input="hunter2\n")
     assert seen == [("the challenge", "123456"), ("the challenge", "654321")]
+    # Where there is nobody to ask.
+    alone = await cloudly("login", cloudly.gateway.url, "-u", "ada", "--password-stdin", input="hunter2\n", code=3)
+    assert "--code" in alone.stderr
 
 
 async def test_without_a_login_nothing_is_asked(cloudly):
@@ -83,6 +86,34 @@ async def test_an_expired_session_is_renewed_without_a_word(cloudly):
     assert cloudly.refreshes == 1
     await cloudly("cluster", "list")
     assert cloudly.refreshes == 1
+
+
+async def test_a_session_from_before_the_second_factor_is_renewed_once_there_is_one(cloudly):
+    authority = cloudly.gateway.harness.authority
+    enrolled = False
+
+    def tokens(_):
+        fields = {"access_token": authority.issue("admin", name="ada", enrol=not enrolled), "refresh_token": "r"}
+        return fields | {"identity": auth_pb2.Identity(id="id-ada", name="ada")}
+
+    cloudly.services.answers |= {
+        "Login": lambda request: auth_pb2.LoginResponse(**tokens(request)),
+        "RefreshSession": lambda request: auth_pb2.RefreshSessionResponse(**tokens(request)),
+    }
+    await cloudly.login("admin")
+    told = await cloudly("cluster", "list", code=3)
+    assert "cloudly factor enrol-totp" in told.stderr
+    cloudly.services.answers["BeginTotp"] = factor_pb2.BeginTotpResponse(secret="JBSW", uri="otpauth://totp/x")
+    begun = (await cloudly("factor", "enrol-totp")).stdout
+    assert begun.count("JBSW") == 1
+    assert "cloudly factor confirm-totp" in begun
+    enrolled = True
+    codes = [factor_pb2.RecoveryCode(code="2xyw-qeuf")]
+    cloudly.services.answers["ConfirmTotp"] = factor_pb2.ConfirmTotpResponse(recovery_codes=codes)
+    shown = (await cloudly("factor", "confirm-totp", "--code", "123456")).stdout
+    assert "2xyw-qeuf" in shown
+    assert "shown this once" in shown
+    await cloudly("cluster", "list")
 
 
 async def test_commands_side_by_side_renew_once(cloudly):

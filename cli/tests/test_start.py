@@ -31,6 +31,15 @@ def test_help_lists_nouns_session_and_this_machine():
         assert word in output
 
 
+def test_a_noun_is_described_by_the_service_of_its_name():
+    for noun, about in (
+        ("user", "People (and machines"),
+        ("image", "Images: what was pushed"),
+        ("auth", "Who is calling"),
+    ):
+        assert about in CliRunner().invoke(cli, [noun, "--help"]).output
+
+
 def test_completion_is_printed_for_each_shell():
     for shell in ("bash", "zsh", "fish"):
         result = CliRunner().invoke(cli, ["completion", shell])
