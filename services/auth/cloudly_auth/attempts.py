@@ -5,8 +5,12 @@ others wait for them, so that a thousand guesses sent together are not a thousan
 
 Second factors have bounds of their own, and are not looked at at all while Redis is away.
 
-An account is also bounded over all addresses, but never for an address from which it logged in before: somebody who
-fails on purpose from everywhere does not lock its owner out.
+An account is also bounded over all addresses, and an address over all accounts, but neither where the account logged in from
+the address before: somebody who fails on purpose from everywhere does not lock its owner out, nor does one program with an
+old password everybody in its office.
+
+Secrets of 256 bits (API tokens, jump codes, one-time links) are not guessed. Wrong ones are counted and refused, right ones
+are never kept waiting by them.
 """
 
 import asyncio
@@ -32,6 +36,7 @@ log = structlog.get_logger()
 PER_ACCOUNT_AND_ADDRESS = RateLimitItemPerMinute(10, 5, namespace="pair")
 PER_ADDRESS = RateLimitItemPerMinute(50, 5, namespace="address")
 PER_ACCOUNT = RateLimitItemPerMinute(100, 15, namespace="account")
+SECRETS_PER_ADDRESS = RateLimitItemPerMinute(50, 5, namespace="secret-address")
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Attempts:
 
     @asynccontextmanager
     async def attempt(self, *, account: str = "", address: str = "") -> AsyncIterator[None]:
-        """Run one attempt inside; raise CredentialsInvalid there when it fails. A secret without a name has no account.
+        """Run one attempt inside; raise CredentialsInvalid there when it fails. A passkey that logs in alone has no account.
 
         Raises:
             RateLimited: too many failures before this one.
@@ -107,7 +112,7 @@ class Attempts:
         of_pair = _Count(self._bounds.per_account_and_address, _digest(account, place)) if account else None
         async with self._slot(at_address, AT_ONCE_PER_ADDRESS), self._slot(of_pair or at_address, AT_ONCE_PER_PAIR):
             counts = [of_pair, at_address] if of_pair else [at_address]
-            if not await self._if_there(lambda: self._admit(counts, account, place)):
+            if not await self._if_there(lambda: self._admit(counts, of_pair, self._known_key(account, place), account)):
                 self._refuse_if_closed()
                 # Without Redis nobody knows which addresses are known: the bound over all addresses is left out.
                 await _refuse_beyond(self._own, counts[:2])
@@ -122,6 +127,22 @@ class Attempts:
             if of_pair:
                 await self._own.clear(of_pair.bound, of_pair.key)
                 await self._if_there(lambda: self._remember(of_pair, self._known_key(account, place)))
+
+    @asynccontextmanager
+    async def secret(self, *, address: str) -> AsyncIterator[None]:
+        """Look at a secret that cannot be guessed inside; raise CredentialsInvalid there when it is nobody's.
+
+        Raises:
+            RateLimited: it is nobody's, and so were too many before it.
+        """
+        of_address = _Count(SECRETS_PER_ADDRESS, _digest(_place(address)))
+        async with self._slot(of_address, AT_ONCE_PER_ADDRESS):
+            try:
+                yield
+            except CredentialsInvalid:
+                if not await self._if_there(lambda: _count_within(self._shared, of_address)):
+                    await _count_within(self._own, of_address)
+                raise
 
     def _refuse_if_closed(self) -> None:
         if self._bounds.closed:
@@ -138,8 +159,11 @@ class Attempts:
             slot = self._slots[key] = asyncio.Semaphore(at_once)
         return slot
 
-    async def _admit(self, counts: list[_Count], account: str, place: str) -> None:
-        if account and not await self._redis.exists(self._known_key(account, place)):
+    async def _admit(self, counts: list[_Count], of_pair: _Count | None, known_key: str, account: str) -> None:
+        if of_pair and await self._redis.exists(known_key):
+            await _refuse_beyond(self._shared, [of_pair])
+            return
+        if of_pair:
             counts.append(_Count(self._bounds.per_account, _digest(account)))
         await _refuse_beyond(self._shared, counts)
 
@@ -171,6 +195,11 @@ async def _refuse_beyond(limiter: FixedWindowRateLimiter, counts: Sequence[_Coun
 async def _count(limiter: FixedWindowRateLimiter, counts: Sequence[_Count]) -> None:
     for count in counts:
         await limiter.hit(count.bound, count.key)
+
+
+async def _count_within(limiter: FixedWindowRateLimiter, count: _Count) -> None:
+    await _refuse_beyond(limiter, [count])
+    await _count(limiter, [count])
 
 
 def _place(address: str) -> str:

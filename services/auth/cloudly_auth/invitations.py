@@ -146,7 +146,7 @@ class Invitations:
             FailedPrecondition: it was used, revoked or has run out.
             RateLimited: too many wrong ones before.
         """
-        async with self._attempts.attempt(address=remote_address):
+        async with self._attempts.secret(address=remote_address):
             return _usable(await self._proved(token))
 
     async def accept(self, token: str, password: str, remote_address: str) -> tuple[Invitation, User]:
@@ -157,7 +157,7 @@ class Invitations:
             InvalidArgument: the password is not allowed; the link stays usable.
             AlreadyExists: somebody else took the name meanwhile.
         """
-        async with self._attempts.attempt(address=remote_address):
+        async with self._attempts.secret(address=remote_address):
             invitation = _usable(await self._proved(token))
         if problem := weakness(password, invitation.name):
             raise InvalidArgument.of(("password", problem))

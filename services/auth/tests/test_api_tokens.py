@@ -126,6 +126,22 @@ async def test_a_token_has_at_most_what_its_owner_has_at_the_time_of_use(auth, c
     assert not await revoked(auth, (await auth.exchange(made.secret)).access_token, claims)
 
 
+async def test_a_program_with_a_dead_token_shuts_out_no_other_at_its_address(auth):
+    session = await auth.admin()
+    good, dead = await make(auth, session, "good"), await make(auth, session, "dead")
+    await revoke(auth, session, dead.token.id)
+
+    async def tries() -> None:
+        while True:
+            with pytest.raises(CredentialsInvalid):
+                await auth.exchange(dead.secret)
+
+    with pytest.raises(RateLimited):
+        await tries()
+    assert (await auth.exchange(good.secret)).access_token
+    assert (await auth.login("root")).access_token
+
+
 async def test_revoking_ends_the_token_and_what_it_bought(auth):
     session = await auth.admin()
     made = await make(auth, session)

@@ -4,11 +4,19 @@ import asyncio
 
 import pytest
 import redis.asyncio
-from cloudly_auth.attempts import AT_ONCE_PER_PAIR, PER_ACCOUNT, PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS, Attempts
+from cloudly_auth.attempts import (
+    AT_ONCE_PER_PAIR,
+    PER_ACCOUNT,
+    PER_ACCOUNT_AND_ADDRESS,
+    PER_ADDRESS,
+    SECRETS_PER_ADDRESS,
+    Attempts,
+)
 from cloudly_kit.errors import CredentialsInvalid, RateLimited, Unavailable
 from cloudly_kit.testing import Redis
 
 PAIR, ADDRESS, ACCOUNT = PER_ACCOUNT_AND_ADDRESS.amount, PER_ADDRESS.amount, PER_ACCOUNT.amount
+SECRETS = SECRETS_PER_ADDRESS.amount
 
 
 async def fail(attempts: Attempts, account: str, address: str, times: int = 1) -> None:
@@ -63,6 +71,41 @@ async def test_an_address_that_tries_many_accounts_waits(attempts: Attempts):
         await fail(attempts, f"user{number}", "192.0.2.1")
     await refused(attempts, "somebody", "192.0.2.1")
     await succeed(attempts, "somebody", "192.0.2.2")
+
+
+async def test_who_logged_in_from_an_address_is_not_shut_out_by_others_there(attempts: Attempts):
+    await succeed(attempts, "ada", "192.0.2.1")
+    for number in range(ADDRESS):
+        await fail(attempts, f"user{number}", "192.0.2.1")
+    await succeed(attempts, "ada", "192.0.2.1")
+    # By own failures, as everybody.
+    await fail(attempts, "ada", "192.0.2.1", PAIR)
+    await refused(attempts, "ada", "192.0.2.1")
+
+
+@pytest.mark.parametrize("redis_is", ["there", "away"])
+async def test_wrong_secrets_are_refused_after_a_while_and_right_ones_never(own_redis: Redis, redis_is: str):
+    client = redis.asyncio.Redis.from_url(own_redis.url)
+    attempts = Attempts(client)
+    if redis_is == "away":
+        own_redis.kill()
+
+    async def wrong() -> None:
+        async with attempts.secret(address="192.0.2.1"):
+            raise CredentialsInvalid
+
+    for _ in range(SECRETS):
+        with pytest.raises(CredentialsInvalid):
+            await wrong()
+    for _ in range(3):
+        with pytest.raises(RateLimited) as caught:
+            await wrong()
+        assert 1 <= int(caught.value.metadata["retry_after_seconds"]) <= 300
+        async with attempts.secret(address="192.0.2.1"):
+            pass
+    # Nor do they keep people from logging in there.
+    await succeed(attempts, "ada", "192.0.2.1")
+    await client.aclose()
 
 
 async def test_all_ipv6_addresses_of_one_household_are_one_address(attempts: Attempts):

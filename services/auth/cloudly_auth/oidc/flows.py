@@ -138,7 +138,7 @@ class Flows:
             Unavailable: it does not answer.
             RateLimited: too many wrong ones from this address.
         """
-        async with self._attempts.attempt(address=client.address):
+        async with self._attempts.secret(address=client.address):
             flow = self._challenges.read_as(Flow, answer.state, "sso-login", "sso-link")
             with self._told_onward(flow):
                 provider = await self._unchanged(flow.provider_id, flow.provider_etag)
@@ -166,7 +166,7 @@ class Flows:
             FailedPrecondition: the provider was changed or disabled meanwhile.
             RateLimited: too many wrong ones from this address.
         """
-        async with self._attempts.attempt(address=client.address):
+        async with self._attempts.secret(address=client.address):
             login = await self._login(code, verifier, "sso-login")
         provider = await self._unchanged(login.provider_id, login.provider_etag)
         try:
@@ -183,7 +183,7 @@ class Flows:
         Raises:
             CredentialsInvalid, PermissionDenied, FailedPrecondition, RateLimited: as `complete`.
         """
-        async with self._attempts.attempt(address=client.address):
+        async with self._attempts.secret(address=client.address):
             login = await self._login(code, verifier, "sso-link")
             if login.user_id != user.id:
                 raise CredentialsInvalid("this was begun by another user: start again")

@@ -86,7 +86,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     async def ExchangeToken(self, request: pb.ExchangeTokenRequest, context: Any) -> pb.ExchangeTokenResponse:
         """A short token for a machine's secret or an API token."""
         audience = client_audience(request.audience)
-        async with self._attempts.attempt(address=client().address):
+        async with self._attempts.secret(address=client().address):
             if request.token.startswith(PREFIX):
                 token, identity = await self._api_tokens.exchange(request.token, audience, client().address)
             else:
@@ -113,7 +113,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         """Who has this name and password; for the registry's Basic logins. An API token is a password of its owner."""
         remote = request.remote_address or client().address
         if request.password.startswith(PREFIX):
-            async with self._attempts.attempt(address=remote):
+            async with self._attempts.secret(address=remote):
                 identity = await self._api_tokens.check_login(request.username, request.password, remote)
             return pb.VerifyCredentialsResponse(identity=identity_message(identity))
         user = await self._logins.check(request.username, request.password, remote)
