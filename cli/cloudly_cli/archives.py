@@ -1,7 +1,8 @@
 """`cloudly image push-archive` and `pull-archive`: what `docker save` writes, into the registry and out of it."""
 
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -10,12 +11,16 @@ import click
 
 from cloudly_cli import contract
 from cloudly_cli.client import Client
-from cloudly_cli.failures import Failure
+from cloudly_cli.failures import Failure, Problem
 from cloudly_cli.resolve import resolve
 
 Advance = Callable[[int], None]
 """Tells that so many more bytes have moved."""
 _PIECE = 1 << 20
+_PAUSES = (1, 2, 4, 8, 15)
+"""Seconds between tries that bring nothing; the first that does begins anew."""
+_PASSING = (502, 503, 504)
+"""What a server or its proxy answers while it is started again."""
 
 
 @click.command()
@@ -53,28 +58,19 @@ def push_archive(context_name: str, image: str, file: str) -> None:
 def pull_archive(context_name: str, image: str, file: str, platform: str) -> None:
     """Write a version of an image as an archive for docker load, podman load or skopeo.
 
-    Without a tag or digest it is latest. FILE appears once it is whole; - writes to standard output.
+    Without a tag or digest it is latest. FILE appears once it is whole; - writes to standard output. A connection that
+    breaks is made again, and the pull goes on where it was.
     """
-    import httpx
-
     client = Client(context_name)
     id_, tag, digest = _named(client, image)
-    path, query = (
-        f"/api/v1/images/{id_}/archives/{digest or tag or 'latest'}",
-        {"platform": platform} if platform else {},
-    )
+    reference = digest or tag or "latest"
+    found = client.call("GET", f"/api/v1/images/{id_}/versions/{reference}")
+    query = {"digest": found["version"]["digest"]} | ({"platform": platform} if platform else {})
     try:
-        with (
-            client.download(path, query) as pieces,
-            _written(file) as target,
-            _moving("Pulling", None) as advance,
-        ):
-            for piece in pieces:
+        with _written(file) as target, _moving("Pulling", None) as advance:
+            for piece in _resumed(client, f"/api/v1/images/{id_}/archives/{reference}", query):
                 target.write(piece)
                 advance(len(piece))
-    except httpx.TransportError as error:
-        message = f"the pull broke off: {error or type(error).__name__}"
-        raise Failure(message, 1, "Pull the archive again.") from error
     except OSError as error:
         raise Failure(f"{file} cannot be written: {error.strerror}") from error
 
@@ -87,6 +83,30 @@ def _named(client: Client, image: str) -> tuple[str, str, str]:
     # Before a gigabyte is sent: is it there, and is the login still good?
     client.call("GET", f"/api/v1/images/{id_}")
     return id_, tag, digest
+
+
+def _resumed(client: Client, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+    """The bytes of an archive, also where the connection breaks in between. Raises Failure where it does not come back."""
+    import httpx
+
+    got = failures = 0
+    while True:
+        before = got
+        try:
+            with client.download(path, {**query, "offset": got}) as pieces:
+                for piece in pieces:
+                    got += len(piece)
+                    yield piece
+            return
+        except (httpx.TransportError, Problem) as error:
+            if isinstance(error, Problem) and error.status not in _PASSING:
+                raise
+            failures = failures + 1 if got == before else 1
+            if failures > len(_PAUSES):
+                message = f"the pull broke off after {got} bytes: {error or type(error).__name__}"
+                raise Failure(message, 1, "Is the server up? Pull the archive again.") from error
+            click.echo(f"The connection broke after {got} bytes; going on there.", err=True)
+            time.sleep(_PAUSES[failures - 1])
 
 
 def _size(source: IO[bytes]) -> int | None:

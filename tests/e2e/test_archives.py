@@ -10,8 +10,10 @@ import tarfile
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -35,10 +37,10 @@ PADDING = 12_000_000
 class Cloudly:
     """The command, as a pipeline runs it."""
 
-    def __init__(self, house: House, directory: Path) -> None:
+    def __init__(self, house: House, directory: Path, url: str = "") -> None:
         self._environment = {
             "XDG_CONFIG_HOME": str(directory),
-            "CLOUDLY_URL": house.url,
+            "CLOUDLY_URL": url or house.url,
             "CLOUDLY_TOKEN": house.registry.auth.issue("admin"),
         }
 
@@ -234,8 +236,43 @@ async def test_a_pull_that_breaks_off_is_no_file(house: House, cloudly: Cloudly,
     (stored,) = [path for path in await stored_files(house.registry, "") if path.stat().st_size == layer["size"]]
     await asyncio.to_thread(os.truncate, stored, layer["size"] // 2)
     pulled = tmp_path / "pulled.tar"
-    await cloudly("image", "pull-archive", f"{image}:v1", pulled, fails=True)
+    assert "not all here" in await cloudly("image", "pull-archive", f"{image}:v1", pulled, fails=True)
     assert list(tmp_path.glob("pulled.tar*")) == []
+
+
+@asynccontextmanager
+async def cutting(url: str, lengths: list[int]) -> AsyncIterator[str]:
+    """A way to the gateway on which the next answers break off after so many bytes."""
+    target = urlsplit(url)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        to_reader, to_writer = await asyncio.open_connection(target.hostname, target.port)
+        to_writer.write(head.replace(b"Connection: keep-alive", b"Connection: close"))
+        left = lengths.pop(0) if lengths and b"/archives/" in head.partition(b"\r\n")[0] else 1 << 60
+        while left > 0 and (piece := await to_reader.read(min(left, 1 << 16))):
+            left -= len(piece)
+            writer.write(piece)
+            await writer.drain()
+        for each in (writer, to_writer):
+            each.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_pull_goes_on_where_the_connection_broke(
+    house: House, cloudly: Cloudly, image: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "web.tar"
+    archive.write_bytes(docker_archive(WebImage("resumed", padding=PADDING), "web:v1"))
+    await cloudly("image", "push-archive", f"{image}:v1", archive)
+    await cloudly("image", "pull-archive", f"{image}:v1", tmp_path / "whole.tar")
+    async with cutting(house.url, [5_000_000, 4_000_000, 10]) as url:
+        told = await Cloudly(house, tmp_path, url)("image", "pull-archive", f"{image}:v1", tmp_path / "resumed.tar")
+    assert told.count("going on there") == 3
+    assert (tmp_path / "resumed.tar").read_bytes() == (tmp_path / "whole.tar").read_bytes()
 
 
 async def stored_files(registry: Registry, under: str) -> list[Path]:

@@ -63,9 +63,9 @@ class Archives:
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
 
-    async def give(self, image_id: str, reference: str, platform: str = "") -> bytes:
-        """Export an image."""
-        asked = pb.ExportImageArchiveRequest(image_id=image_id, reference=reference, platform=platform)
+    async def give(self, image_id: str, reference: str, platform: str = "", **part: Any) -> bytes:
+        """Export an image, or a part of it."""
+        asked = pb.ExportImageArchiveRequest(image_id=image_id, reference=reference, platform=platform, **part)
         return b"".join([answer.data async for answer in self._rpc.ExportImageArchive(asked)])
 
 
@@ -190,6 +190,23 @@ async def test_an_export_comes_back_in_as_it_was(client: Client, archives: Archi
         listed = json.loads(opened.extractfile("manifest.json").read())  # type: ignore[union-attr]
     assert listed[0]["RepoTags"][0].endswith(f"/{name}:v1")
     assert await archives.take(await archives.image(f"{name}/again"), "v1", exported) == image.digest
+
+
+async def test_an_export_goes_on_behind_any_byte_while_the_tag_means_the_same(
+    client: Client, archives: Archives, name: str
+) -> None:
+    image = Image(b"one" * 1000, b"two" * 50_000)
+    id = await archives.image(name)
+    await image.push(client, name, "v1")
+    whole = await archives.give(id, "v1")
+    steps = [*range(0, len(whole), 7919), 511, 512, 513, len(whole) - 1, len(whole)]
+    for offset in steps:
+        assert await archives.give(id, "v1", offset=offset, digest=image.digest) == whole[offset:]
+    with pytest.raises(InvalidArgument, match="behind the end"):
+        await archives.give(id, "v1", offset=len(whole) + 1)
+    await Image(b"other").push(client, name, "v1")
+    with pytest.raises(FailedPrecondition, match="another version"):
+        await archives.give(id, "v1", offset=512, digest=image.digest)
 
 
 async def test_of_an_index_the_platform_that_is_asked_for_is_given(

@@ -4,10 +4,11 @@ Layers go out as they are stored; engines take compressed ones in archives too. 
 oci-layout and index.json an OCI Image Layout 1.1 of the same blobs.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 
 import orjson
-from cloudly_kit.errors import FailedPrecondition, NotFound
+from cloudly_kit.errors import FailedPrecondition, InvalidArgument, NotFound
 from cloudly_kit.objects import ObjectStore
 
 from cloudly_registry.archives import tar
@@ -23,6 +24,15 @@ DEFAULT_PLATFORM = "linux/amd64"
 _MOST_LEVELS = 4
 
 
+@dataclass(frozen=True)
+class _Section:
+    """A stretch of an archive: these bytes, or an object's."""
+
+    size: int
+    body: bytes = b""
+    key: str = ""
+
+
 class Exporting:
     """Gives archives out."""
 
@@ -32,40 +42,50 @@ class Exporting:
         self._objects = objects
         self._registry_host = registry_host
 
-    async def give(self, image: ImageDocument, reference: str, platform: str) -> AsyncIterator[bytes]:
-        """The archive, in pieces.
+    async def give(
+        self, image: ImageDocument, reference: str, platform: str, *, offset: int = 0, digest: str = ""
+    ) -> AsyncIterator[bytes]:
+        """The archive behind its first `offset` bytes, in pieces; always the same ones for the same version.
 
         Raises:
             NotFound: there is no such version, or none for the platform.
-            FailedPrecondition: it is no container image, or not all of it is here; the latter in the middle too.
+            FailedPrecondition: it is no container image, not `digest`, or not all of it is here; the last in the middle too.
+            InvalidArgument: the archive has not so many bytes.
         """
         try:
-            stored, manifest = await self._find(image.id, reference, platform)
+            stored, manifest = await self._find(image.id, reference, platform, digest)
             blobs = await self._links(image.id, manifest)
         except ManifestUnknown:
             raise NotFound("image version", reference) from None
         except BlobUnknown as error:
             raise FailedPrecondition(f"its bytes are not all here: {error.message}") from error
-        for name, body in _head(stored):
-            yield tar.header(name, len(body)) + body + tar.padding(len(body))
-        for digest, key, size in blobs:
-            yield tar.header(_name(digest), size)
-            left = size
-            async for piece in self._objects.get(key, 0, size):
+        tag = "" if is_digest(reference) else f"{self._registry_host}/{image.repository}:{reference}"
+        for section in _sections(stored, manifest, blobs, tag):
+            start = min(offset, section.size)
+            offset -= start
+            async for piece in self._read(section, start):
+                yield piece
+        if offset:
+            raise InvalidArgument.of(("offset", f"is {offset} bytes behind the end of the archive"))
+
+    async def _read(self, section: "_Section", start: int) -> AsyncIterator[bytes]:
+        left = section.size - start
+        if not section.key:
+            yield section.body[start:]
+        elif left:
+            async for piece in self._objects.get(section.key, start, section.size):
                 left -= len(piece)
                 yield piece
             if left:
                 # The answer has begun; it breaks off rather than lead a reader on with what follows.
-                raise FailedPrecondition(f"its bytes are not all here: {digest} is {left} bytes short")
-            yield tar.padding(size)
-        tag = "" if is_digest(reference) else f"{self._registry_host}/{image.repository}:{reference}"
-        for name, body in _tail(stored, manifest, tag):
-            yield tar.header(name, len(body)) + body + tar.padding(len(body))
-        yield tar.END
+                raise FailedPrecondition(f"its bytes are not all here: {section.key} is {left} bytes short")
 
-    async def _find(self, image_id: str, reference: str, platform: str) -> tuple[Stored, Manifest]:
+    async def _find(self, image_id: str, reference: str, platform: str, digest: str) -> tuple[Stored, Manifest]:
         for _ in range(_MOST_LEVELS):
             stored = await self._manifests.get(image_id, reference)
+            if digest and stored.digest != digest:
+                raise FailedPrecondition(f"{reference} is another version now: pull that from its beginning")
+            digest = ""
             manifest = parse(stored.media_type, stored.body)
             if stored.media_type in INDEXES:
                 reference = _chosen(manifest.children, platform).digest
@@ -84,6 +104,24 @@ class Exporting:
             link = await self._blobs.get(image_id, digest)
             found.append((digest, link.key, link.size))
         return found
+
+
+def _sections(
+    stored: Stored, manifest: Manifest, blobs: Iterable[tuple[str, str, int]], tag: str
+) -> Iterator[_Section]:
+    for name, body in _head(stored):
+        yield _section(tar.header(name, len(body)) + body + tar.padding(len(body)))
+    for digest, key, size in blobs:
+        yield _section(tar.header(_name(digest), size))
+        yield _Section(size, key=key)
+        yield _section(tar.padding(size))
+    for name, body in _tail(stored, manifest, tag):
+        yield _section(tar.header(name, len(body)) + body + tar.padding(len(body)))
+    yield _section(tar.END)
+
+
+def _section(body: bytes) -> _Section:
+    return _Section(len(body), body)
 
 
 def _chosen(children: tuple[Descriptor, ...], platform: str) -> Descriptor:

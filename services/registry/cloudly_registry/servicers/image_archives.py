@@ -47,7 +47,10 @@ class ImageArchiveServicer(image_archive_pb2_grpc.ImageArchiveServiceServicer):
     ) -> AsyncIterator[pb.ExportImageArchiveResponse]:
         """Give an archive out."""
         image = await self._image(request.image_id)
-        async for piece in self._exporting.give(image, request.reference, request.platform):
+        archive = self._exporting.give(
+            image, request.reference, request.platform, offset=request.offset, digest=request.digest
+        )
+        async for piece in archive:
             for start in range(0, len(piece), _PIECE):
                 yield pb.ExportImageArchiveResponse(data=piece[start : start + _PIECE])
 
