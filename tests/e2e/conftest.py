@@ -1,9 +1,10 @@
 """A real browser for the dashboard's tests."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.browser import ARGUMENTS, CHROMIUM, Visit
 
@@ -27,6 +28,15 @@ def visit(browser, suite) -> Iterator[Visit]:
     context.close()
     assert made.complaints == []
     assert made.foreign == []
+
+
+@pytest.fixture
+def viewer(api, visit, suite) -> Iterator[Callable[[str], Page]]:
+    """Logs somebody in who may only look, on a page."""
+    name, password = f"v{uuid.uuid4().hex[:8]}", "correct horse battery"
+    made = api.post("/api/v1/users", {"user": {"name": name, "roles": ["viewer"], "password": password}})
+    yield lambda path: visit.logged_in_as(name, password, path)
+    api.delete(f"/api/v1/users/{made['id']}")
 
 
 @pytest.fixture

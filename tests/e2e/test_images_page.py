@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.browser import HEARD_WITHIN_MS, dialog, heading, serious
 from tests.e2e.pushing import Repository
+from tests.loop import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -176,3 +177,36 @@ def test_the_registry_shows_what_it_holds_and_what_a_collection_would_take(visit
     deleted.get_by_role("button", name=f"Restore {repository.name}").click()
     expect(deleted).to_have_count(0)
     assert api.get(f"/api/v1/images/{id}")["versionCount"] == 2
+
+
+def test_an_announced_tag_is_rolled_out_and_again_changes_nothing(visit, suite, api, cluster):
+    workload = api.post("/api/v1/workloads", {"name": "herald", "clusterId": cluster})
+    repository = Repository(suite, workload["registryTarget"].partition("/")[2])
+    first = repository.image("one", "v1")
+    second = repository.image("two", "v2")
+    path = f"/api/v1/workloads/{workload['id']}"
+    wait_until("the push is the wish", lambda: api.get(path).get("imageDigest") == second["digest"])
+    page = visit.logged_in(suite, f"/images/{image_id(api, repository)}")
+    page.get_by_role("button", name="Announce").click()
+    announcing = dialog(page, "Announce a version")
+    image = announcing.get_by_role("textbox", name="Image")
+    expect(image).to_have_value(f"{workload['registryTarget']}:v2")
+    image.fill(f"{workload['registryTarget']}@{first['digest']}")
+    announcing.get_by_role("button", name="Announce").click()
+    expect(image).to_have_attribute("aria-invalid", "true")
+    assert serious(page) == []
+
+    def announce(came: str) -> None:
+        image.fill(f"{workload['registryTarget']}:v1")
+        announcing.get_by_role("button", name="Announce").click()
+        rollouts = dialog(page, "Announced").get_by_role("list", name="Workloads that follow the image")
+        expect(rollouts.get_by_role("listitem").filter(has_text="herald")).to_contain_text(came)
+
+    announce("Rolled out")
+    assert serious(page) == []
+    assert api.get(path)["imageDigest"] == first["digest"]
+    dialog(page, "Announced").get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Announce").click()
+    announce("Runs it already")
+    dialog(page, "Announced").get_by_role("link", name="herald").click()
+    heading(page, "herald")

@@ -75,8 +75,15 @@ def test_a_cluster_demands_signatures_of_all_its_workloads(visit, suite, api, cl
     expect(keys).to_have_attribute("aria-invalid", "true")
     keys.fill(key.public)
     editing.get_by_role("button", name="Add pattern").click()
-    editing.get_by_role("group", name="pattern 1").get_by_label("Image pattern").fill("docker.io/library/*")
+    pattern = editing.get_by_role("group", name="pattern 1").get_by_label("Image pattern")
+    pattern.fill("docker.io/library/nginx:1.29")
+    editing.get_by_role("button", name="Save").click()
+    # It is told at the field, and nowhere else.
+    expect(pattern).to_have_attribute("aria-invalid", "true")
+    expect(editing.get_by_text("must be a pattern of server/repository without a tag")).to_be_visible()
+    expect(editing.get_by_role("alert")).to_have_count(0)
     assert serious(page) == []
+    pattern.fill("docker.io/library/*")
     editing.get_by_role("button", name="Save").click()
     facts = page.get_by_role("region", name="Facts")
     expect(facts).to_contain_text("demanded, by one of 1 key")

@@ -1,5 +1,6 @@
 """What signatures a rollout has to have: by the cluster's keys and by the workload's, each demand met for itself."""
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -32,8 +33,10 @@ def check_cluster_policy(policy: cluster_pb2.ClusterSignaturePolicy) -> None:
     """Refuse a policy that cannot be kept. Raises InvalidArgument."""
     where = "cluster.signature_policy"
     found = wrong_keys(where, policy.public_keys, required=policy.required)
-    if not all(policy.allowed_images):
-        found.append((f"{where}.allowed_images", "holds an empty pattern"))
+    for index, pattern in enumerate(policy.allowed_images):
+        if not _fits_places(pattern):
+            hint = "must be a pattern of server/repository without a tag, such as docker.io/library/*"
+            found.append((f"{where}.allowed_images[{index}]", hint))
     if found:
         raise InvalidArgument.of(*found)
 
@@ -63,3 +66,9 @@ def why_not_from_elsewhere(cluster: ClusterDocument, image: str) -> str:
         f"the cluster demands signatures, and those of {place} cannot be verified here: push the image to this registry, "
         "or have it added to the cluster's allowed images"
     )
+
+
+def _fits_places(pattern: str) -> bool:
+    """Whether the pattern can fit `server/repository`: with a scheme, a tag or a digest it never would."""
+    place = "/" in pattern or "*" in pattern
+    return place and ":" not in pattern.rpartition("/")[2] and not re.search(r"\s|@|://", pattern)

@@ -259,6 +259,9 @@ async def test_a_clusters_policy_that_cannot_be_kept_is_refused_and_a_rename_kee
     for policy in (demand(), demand("no key"), demand(KEY, allowed=[""])):
         with pytest.raises(InvalidArgument, match=r"cluster\.signature_policy"):
             await house.cluster(signature_policy=policy)
+    for pattern in ("nginx", "docker.io/library/nginx:1.29", "https://docker.io/*", "docker.io/a@sha256:*", "a b/*"):
+        with pytest.raises(InvalidArgument, match=r"allowed_images\[1\]: must be a pattern of server/repository"):
+            await house.cluster(signature_policy=demand(KEY, allowed=["registry.example.com:5000/shop/*", pattern]))
     cluster = await house.cluster(signature_policy=demand(KEY))
 
     def rename(present):

@@ -1,7 +1,7 @@
 // Images of the registry, their versions, and what was deleted of them.
 import type { Client } from "./client";
 import { listAll } from "./list";
-import type { DeletedVersion, Image, ImageSettings, ListedVersion, RetentionPreview, RetentionRule, SignatureVerdict, VersionDetails } from "./records";
+import type { Announced, DeletedVersion, Image, ImageSettings, ListedVersion, RetentionPreview, RetentionRule, SignatureVerdict, VersionDetails } from "./records";
 
 export const createImage = (client: Client, name: string, description: string, idempotencyKey: string): Promise<Image> =>
   client.call("/api/v1/images", { method: "POST", body: { name, description }, idempotencyKey });
@@ -40,6 +40,9 @@ export const previewRetention = (client: Client, id: string, retention: readonly
 /** Whether one of the keys (PEM) has signed a version. */
 export const verifySignatures = (client: Client, id: string, reference: string, publicKeys: readonly string[], signal?: AbortSignal): Promise<SignatureVerdict> =>
   client.call(`/api/v1/images/${id}/verify`, { method: "POST", body: { reference, publicKeys }, ...(signal ? { signal } : {}) });
+
+/** Has the workloads that follow an image, of this registry or another, roll out what its tag leads to now. */
+export const announceImage = (client: Client, image: string): Promise<Announced> => client.call("/api/v1/images:announce", { method: "POST", body: { image } });
 
 /** What was deleted of an image and can be brought back; deleted images where the id is empty. */
 export const listDeleted = (client: Client, imageId: string, signal?: AbortSignal): Promise<DeletedVersion[]> =>

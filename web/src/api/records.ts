@@ -75,6 +75,9 @@ export type RetentionPreview = Schemas["PreviewRetentionResponse"];
 /** What a person can set of an image. */
 export type ImageSettings = Required<Pick<Image, "description" | "public" | "quotaBytes" | "immutableTags" | "retention">>;
 export type SignatureVerdict = Schemas["VerifySignaturesResponse"];
+/** What an announced version came to at each workload that follows the image. */
+export type Announced = Schemas["AnnounceImageResponse"];
+export type AnnouncedRollout = Schemas["AnnouncedRollout"];
 export type RegistryUsage = Schemas["GetRegistryUsageResponse"];
 export type ExternalRegistry = With<Schemas["ExternalRegistry"], "id">;
 /** What a person can set of one; the password is written and never read. */
@@ -82,9 +85,10 @@ export type ExternalRegistryWish = Required<Pick<ExternalRegistry, "name" | "url
 
 export type Webhook = With<Schemas["Webhook"], "id">;
 export type WebhookEvent = Schemas["WebhookEvent"];
+export type WebhookFormat = Schemas["WebhookFormat"];
 export type WebhookDelivery = With<Schemas["WebhookDelivery"], "id">;
 /** What a person can set of a webhook. */
-export type WebhookWish = Required<Pick<Webhook, "name" | "url" | "description" | "allowHttp" | "caCertificates" | "events" | "repositories">>;
+export type WebhookWish = Required<Pick<Webhook, "name" | "url" | "description" | "allowHttp" | "caCertificates" | "format" | "events" | "repositories">>;
 /** `secret` is absent in the answer to a request that is repeated. */
 export type CreatedWebhook = Schemas["CreateWebhookResponse"] & { webhook: Webhook };
 

@@ -1,6 +1,6 @@
-// The registry as a whole: what it holds, and the runs of its tasks.
+// The registry as a whole: what it holds, and what tends it.
 import type { Client } from "./client";
-import type { Execution, Page, RegistryUsage } from "./records";
+import type { Execution, RegistryUsage } from "./records";
 
 export const registryUsage = (client: Client, signal?: AbortSignal): Promise<RegistryUsage> => client.call("/api/v1/registry/usage", signal ? { signal } : {});
 
@@ -11,12 +11,3 @@ export const collectGarbage = (client: Client, dryRun: boolean): Promise<Executi
 /** Starts a check that everything is there and is what its digest says; `deep` reads all bytes. */
 export const checkRegistry = (client: Client, deep: boolean, repair: boolean): Promise<Execution> =>
   client.call("/api/v1/registry/fsck", { method: "POST", body: { deep, repair } });
-
-/** The last runs of a task, newest first. */
-export async function lastRuns(client: Client, task: string, signal?: AbortSignal): Promise<Execution[]> {
-  const page: Page<"executions", Execution> = await client.call("/api/v1/executions", {
-    query: { filter: `task = "${task}"`, pageSize: 20 },
-    ...(signal ? { signal } : {}),
-  });
-  return page.executions ?? [];
-}

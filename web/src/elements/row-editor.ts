@@ -31,6 +31,8 @@ export class RowEditor extends LitElement {
   @property({ attribute: false }) rows: readonly Row[] = [];
   /** The columns' labels stand above, for rows whose cells do not say what they are. */
   @property({ type: Boolean }) headed = false;
+  /** What is wrong with the list as a whole; "" when nothing is. */
+  @property() violation = "";
   /** What is wrong with a cell, by `row.key`. */
   @property({ attribute: false }) violations: ReadonlyMap<string, string> = new Map();
   @queryAll(".row") private rowElements!: NodeListOf<HTMLElement>;
@@ -63,6 +65,12 @@ export class RowEditor extends LitElement {
         color: var(--text-muted);
         font-size: var(--size-small);
       }
+      .violation {
+        margin-top: 4px;
+        color: var(--bad);
+        font-size: var(--size-small);
+        font-weight: 500;
+      }
       .add {
         margin-top: 6px;
       }
@@ -74,6 +82,7 @@ export class RowEditor extends LitElement {
       <legend>${this.label}</legend>
       ${this.headed && this.rows.length > 0 ? html`<div class="row head" aria-hidden="true" .style=${this.tracks()}>${this.columns.map(({ label }) => html`<span>${label}</span>`)}</div>` : nothing}
       <div class="rows">${this.rows.map((row, index) => this.renderRow(row, index))}</div>
+      ${this.violation === "" ? nothing : html`<p class="violation" role="alert">${this.violation}</p>`}
       <button type="button" class="compact add" @click=${this.add}>${icon("plus", 13)} Add ${this.noun}</button>
     </fieldset>`;
   }

@@ -78,7 +78,7 @@ describe("a submission", () => {
 
   it("leaves to the box what no field tells", async () => {
     const sending = submission();
-    await sending.send(() => Promise.reject(refused("name")));
+    await sending.send(() => Promise.reject(refused("name", "url[1]")));
     expect(sending.elsewhere(["name", "url"])).toBeUndefined();
     await sending.send(() => Promise.reject(refused("name", "labels")));
     expect(sending.elsewhere(["name", "url"])).toBe(sending.error);

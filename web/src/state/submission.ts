@@ -66,9 +66,9 @@ export class Submission implements ReactiveController {
     return this.violations.get(field) ?? "";
   }
 
-  /** The error for the box of the form: undefined where each violation is told at one of these fields. */
+  /** The error for the box of the form: undefined where each violation is told at one of these fields, or at an item of one. */
   elsewhere(told: readonly string[]): ApiError | undefined {
     const fields = [...this.violations.keys()];
-    return fields.length > 0 && fields.every((field) => told.includes(field)) ? undefined : this.error;
+    return fields.length > 0 && fields.every((field) => told.includes(field.replace(/\[\d+\]$/, ""))) ? undefined : this.error;
   }
 }

@@ -1,5 +1,5 @@
 // All clusters, live.
-import { html, LitElement, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import { createCluster } from "../../api/clusters";
@@ -15,7 +15,7 @@ import "../../elements/watch-state";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { behind, clusterStanding } from "../../state/standing";
-import { client, clusters, workloads } from "../../state/world";
+import { client, clusters, permissions, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { count } from "../../text/format";
 import type { ClusterCreateDialog } from "./cluster-create-dialog";
@@ -48,13 +48,13 @@ export class ClusterList extends LitElement {
     const all = clusters.all();
     return html`<cl-page heading="Clusters">
         <cl-watch-state slot="actions" .collections=${[clusters]}></cl-watch-state>
-        <button slot="actions" type="button" class="primary" @click=${() => this.dialog.show()}>${icon("plus")} New cluster</button>
+        ${permissions.allows("clusters.write") ? html`<button slot="actions" type="button" class="primary" @click=${() => this.dialog.show()}>${icon("plus")} New cluster</button>` : nothing}
         <div class="panel">
           ${all.length === 0
             ? clusters.whole
               ? html`<cl-empty symbol="cluster" heading="No cluster yet">
                   <p>A cluster is one Docker Swarm, kept as wished by an agent that dials out to Cloudly. Create one and you get the jump code its agent logs in with.</p>
-                  <button type="button" class="primary" @click=${() => this.dialog.show()}>Create the first cluster</button>
+                  ${permissions.allows("clusters.write") ? html`<button type="button" class="primary" @click=${() => this.dialog.show()}>Create the first cluster</button>` : nothing}
                 </cl-empty>`
               : html`<cl-empty symbol="wait" heading="Reading clusters…"></cl-empty>`
             : html`<cl-table
@@ -79,7 +79,7 @@ export class ClusterList extends LitElement {
   }
 
   protected override firstUpdated(): void {
-    if (!new URLSearchParams(location.search).has("create")) return;
+    if (!new URLSearchParams(location.search).has("create") || !permissions.allows("clusters.write")) return;
     navigate("/clusters", "replace");
     this.dialog.show();
   }

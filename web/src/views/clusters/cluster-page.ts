@@ -101,10 +101,12 @@ export class ClusterPage extends LitElement {
     const awaited = clusterStanding(cluster).tone === "wait";
     return html`<cl-page heading=${cluster.name} .crumbs=${crumbs}>
         <cl-status slot="status" .standing=${clusterStanding(cluster)}></cl-status>
-        ${permissions.allows("clusters.write") ? html`<button slot="actions" type="button" @click=${() => this.signatures.show(cluster)}>${icon("shield")} Signatures</button>` : nothing}
-        <button slot="actions" type="button" @click=${() => this.rotate(cluster)}>${icon("key")} Rotate jump code</button>
-        <button slot="actions" type="button" @click=${() => this.askToDelete(cluster)}>${icon("trash")} Delete</button>
-        <a slot="actions" class="button primary" href="/workloads/new?cluster=${cluster.id}">${icon("plus")} New workload</a>
+        ${permissions.allows("clusters.write")
+          ? html`<button slot="actions" type="button" @click=${() => this.signatures.show(cluster)}>${icon("shield")} Signatures</button>
+              <button slot="actions" type="button" @click=${() => this.rotate(cluster)}>${icon("key")} Rotate jump code</button>
+              <button slot="actions" type="button" @click=${() => this.askToDelete(cluster)}>${icon("trash")} Delete</button>`
+          : nothing}
+        ${permissions.allows("workloads.write") ? html`<a slot="actions" class="button primary" href="/workloads/new?cluster=${cluster.id}">${icon("plus")} New workload</a>` : nothing}
         <div class="stack">
           ${awaited ? this.renderAwaited() : nothing}
           <div class="columns">
@@ -169,7 +171,7 @@ export class ClusterPage extends LitElement {
         : html`<cl-empty symbol="workload" heading=${workloads.whole ? "No workload here yet" : "Reading workloads…"}>
             ${workloads.whole
               ? html`<p>A workload says what should run here. It comes with a registry target; pushing an image to it is the deployment.</p>
-                  <a class="button primary" href="/workloads/new?cluster=${cluster.id}">Create a workload</a>`
+                  ${permissions.allows("workloads.write") ? html`<a class="button primary" href="/workloads/new?cluster=${cluster.id}">Create a workload</a>` : nothing}`
               : nothing}
           </cl-empty>`}
     </section>`;

@@ -12,6 +12,7 @@ import "../../elements/row-editor";
 import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
 import { keyViolation, pemBlocks, pemText } from "../../text/pem";
+import { cellViolations } from "../../text/violations";
 
 const DEMANDS = [
   { value: "no", label: "As each workload has it" },
@@ -19,6 +20,7 @@ const DEMANDS = [
 ];
 const PATTERNS: readonly RowColumn[] = [{ key: "pattern", label: "Image pattern", placeholder: "docker.io/library/*", mono: true }];
 const KEYS = "signaturePolicy.publicKeys";
+const ALLOWED = "signaturePolicy.allowedImages";
 
 @customElement("cl-signature-dialog")
 export class SignatureDialog extends LitElement {
@@ -56,7 +58,7 @@ export class SignatureDialog extends LitElement {
   }
 
   override render(): TemplateResult {
-    const keys = keyViolation(this.sending.violations, KEYS);
+    const { violations } = this.sending;
     return html`<cl-dialog heading=${`Signatures in ${this.cluster?.name ?? ""}`} width="600px" ?open=${this.open} ?locked=${this.sending.busy} @opened=${() => this.field?.focus()} @closed=${() => (this.open = false)}>
       <form @submit=${this.submit}>
         <cl-field label="Signatures" type="select" .choices=${DEMANDS} .value=${this.demanded} hint="A workload may demand more, and never less. What runs already goes on." @changed=${(event: CustomEvent<string>) => (this.demanded = event.detail)}></cl-field>
@@ -68,14 +70,14 @@ export class SignatureDialog extends LitElement {
           placeholder="-----BEGIN PUBLIC KEY-----"
           hint="PEM, as cosign.pub holds one; several below each other. One of them has to have signed."
           .value=${this.publicKeys}
-          violation=${keys}
+          violation=${keyViolation(violations, KEYS)}
           @changed=${(event: CustomEvent<string>) => (this.publicKeys = event.detail)}
         ></cl-field>
         <div class="group">
-          <cl-rows label="Images from elsewhere that may run" noun="pattern" .columns=${PATTERNS} .rows=${this.allowed} @rows-changed=${(event: CustomEvent<readonly Row[]>) => (this.allowed = event.detail)}></cl-rows>
+          <cl-rows label="Images from elsewhere that may run" noun="pattern" .columns=${PATTERNS} .rows=${this.allowed} violation=${this.sending.wrong(ALLOWED)} .violations=${cellViolations(violations, ALLOWED, "pattern")} @rows-changed=${(event: CustomEvent<readonly Row[]>) => (this.allowed = event.detail)}></cl-rows>
           <p class="muted small">Their signatures cannot be verified here, so without a pattern none may. <code>*</code> stands for anything, slashes too.</p>
         </div>
-        <cl-problem .error=${keys === "" ? this.sending.error : undefined}>${this.sending.error?.stale ? html`<p>Somebody else has changed the cluster. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
+        <cl-problem .error=${this.sending.elsewhere([KEYS, ALLOWED])}>${this.sending.error?.stale ? html`<p>Somebody else has changed the cluster. Close this, look at what it is now, and try again.</p>` : ""}</cl-problem>
       </form>
       <button slot="footer" type="button" ?disabled=${this.sending.busy} @click=${() => (this.open = false)}>Cancel</button>
       <button slot="footer" type="button" class="primary" ?disabled=${this.sending.busy} @click=${this.submit}>${this.sending.busy ? "Saving…" : "Save"}</button>
@@ -86,10 +88,12 @@ export class SignatureDialog extends LitElement {
     event.preventDefault();
     const { cluster } = this;
     if (!cluster) return;
+    // Rows that hold nothing are not sent; without them the server counts the rows as they are shown.
+    this.allowed = this.allowed.filter(({ pattern = "" }) => pattern.trim() !== "");
     const policy = {
       required: this.demanded === "yes",
       publicKeys: pemBlocks(this.publicKeys),
-      allowedImages: this.allowed.map(({ pattern = "" }) => pattern.trim()).filter((pattern) => pattern !== ""),
+      allowedImages: this.allowed.map(({ pattern = "" }) => pattern.trim()),
     };
     if (await this.sending.send(() => this.save(cluster, policy))) this.open = false;
   }

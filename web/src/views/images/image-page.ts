@@ -2,7 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query } from "lit/decorators.js";
 
-import { deleteImage } from "../../api/images";
+import { announceImage, deleteImage } from "../../api/images";
 import type { Image, Workload } from "../../api/records";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
@@ -20,6 +20,8 @@ import { columns } from "../../styles/columns";
 import { shared } from "../../styles/shared";
 import { tabs } from "../../styles/tabs";
 import { bytes, count } from "../../text/format";
+import type { AnnounceDialog } from "./announce-dialog";
+import "./announce-dialog";
 import "./image-deleted";
 import "./image-settings";
 import "./image-versions";
@@ -29,6 +31,7 @@ import { pullLine } from "./version-facts";
 export class ImagePage extends LitElement {
   @property({ attribute: false }) imageId = "";
   @query("cl-confirm") private confirm!: ConfirmDialog;
+  @query("cl-announce-dialog") private announcing!: AnnounceDialog;
   protected readonly watching = new Watching(this, [images, workloads]);
 
   static override styles = [
@@ -58,6 +61,7 @@ export class ImagePage extends LitElement {
     const writes = permissions.allows("images.write");
     return html`<cl-page heading=${image.repository ?? image.name} .crumbs=${crumbs}>
         ${image.public ? html`<cl-status slot="status" .standing=${{ tone: "warn", label: "Public" }}></cl-status>` : nothing}
+        ${workload && permissions.allows("workloads.write") ? html`<button slot="actions" type="button" @click=${() => this.announcing.show(`${image.target ?? ""}:${image.versions?.[0]?.tag ?? ""}`)}>${icon("send")} Announce</button>` : nothing}
         ${writes ? html`<button slot="actions" type="button" @click=${() => this.askToDelete(image)}>${icon("trash")} Delete</button>` : nothing}
         <div class="columns">
           <div class="panel">
@@ -73,7 +77,8 @@ export class ImagePage extends LitElement {
           <div class="stack">${renderPull(image)}${renderFacts(image, workload)}</div>
         </div>
       </cl-page>
-      <cl-confirm></cl-confirm>`;
+      <cl-confirm></cl-confirm>
+      <cl-announce-dialog .announce=${(reference: string) => announceImage(client, reference)}></cl-announce-dialog>`;
   }
 
   private async askToDelete(image: Image): Promise<void> {

@@ -2,6 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
+import { lastRuns } from "../../api/executions";
 import { dropPreviousMasterKeys, listMasterKeys, listSigningKeys, rotateMasterKey, rotateSigningKeys } from "../../api/keys";
 import type { MasterKey, SigningKey } from "../../api/records";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
@@ -13,12 +14,12 @@ import "../../elements/page";
 import "../../elements/problem-box";
 import "../../elements/relative-time";
 import "../../elements/status-pill";
+import type { TaskRuns } from "../../elements/task-runs";
+import "../../elements/task-runs";
 import { toast } from "../../elements/toasts";
 import { Polled } from "../../state/polled";
 import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
-import type { TaskRuns } from "../registry/task-runs";
-import "../registry/task-runs";
 import { byService, dropped, droppedWith, earlierKeys, kept, masterKeyStanding, rotated, signingKeyStanding } from "./key-words";
 
 @customElement("cl-key-page")
@@ -82,11 +83,11 @@ export class KeyPage extends LitElement {
       </section>
       <section class="panel" aria-labelledby="rotations-heading">
         <header><h2 id="rotations-heading">Rotations of the master key</h2></header>
-        <cl-task-runs id="rotations" task="rotate-master-key" label="Rotations" empty="A rotation seals every secret anew with another key, while everything goes on." .kind=${() => "Rotation"} .summary=${rotated} @ended=${() => this.masterKeys.read()}></cl-task-runs>
+        <cl-task-runs id="rotations" .last=${(signal: AbortSignal) => lastRuns(client, "rotate-master-key", signal)} label="Rotations" empty="A rotation seals every secret anew with another key, while everything goes on." .kind=${() => "Rotation"} .summary=${rotated} @ended=${() => this.masterKeys.read()}></cl-task-runs>
       </section>
       <section class="panel" aria-labelledby="drops-heading">
         <header><h2 id="drops-heading">Dropped master keys</h2></header>
-        <cl-task-runs id="drops" task="drop-previous-master-keys" label="Drops" empty="A quarter of an hour after a rotation the earlier keys can be dropped." .kind=${() => "Drop"} .summary=${dropped} @ended=${() => this.masterKeys.read()}></cl-task-runs>
+        <cl-task-runs id="drops" .last=${(signal: AbortSignal) => lastRuns(client, "drop-previous-master-keys", signal)} label="Drops" empty="A quarter of an hour after a rotation the earlier keys can be dropped." .kind=${() => "Drop"} .summary=${dropped} @ended=${() => this.masterKeys.read()}></cl-task-runs>
       </section>`;
   }
 

@@ -2,7 +2,7 @@
 import type { Execution, MasterKey, SigningKey } from "../../api/records";
 import type { Standing } from "../../state/standing";
 import { count } from "../../text/format";
-import { progressOf, resultOf } from "../registry/execution-facts";
+import { progressOf, resultOf } from "../../state/executions";
 
 const MASTER: Readonly<Record<string, Standing>> = {
   MASTER_KEY_STATE_CURRENT: { tone: "ok", label: "Current" },

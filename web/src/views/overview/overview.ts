@@ -12,7 +12,7 @@ import "../../elements/watch-state";
 import { Watching } from "../../state/collection";
 import { needs, type Need } from "../../state/needs";
 import { deploymentStanding, isOnline, workloadStanding } from "../../state/standing";
-import { clusters, deployments, images, workloads } from "../../state/world";
+import { clusters, deployments, images, permissions, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { bytes, count, sentence } from "../../text/format";
 
@@ -248,7 +248,7 @@ export class Overview extends LitElement {
           <li>Start the agent with it on a Docker Swarm manager; the cluster turns to online by itself.</li>
           <li>Create a workload and push an image to its registry target. The push is the deployment.</li>
         </ol>
-        <a class="button primary" href="/clusters?create">Create the first cluster</a>
+        ${permissions.allows("clusters.write") ? html`<a class="button primary" href="/clusters?create">Create the first cluster</a>` : nothing}
       </cl-empty>
     </section>`;
   }

@@ -1,7 +1,7 @@
 // What a check of the registry found, out of its execution's result (services/registry, fsck_report.py). Pure.
 import type { Execution } from "../../api/records";
 import { count } from "../../text/format";
-import { progressOf, resultOf } from "./execution-facts";
+import { progressOf, resultOf } from "../../state/executions";
 
 export interface CheckReport {
   checked: Record<string, number>;

@@ -1,7 +1,7 @@
 // What a garbage collection did or would do, out of its execution's result (services/registry, collection_report.py). Pure.
 import type { Execution } from "../../api/records";
 import { bytes, count } from "../../text/format";
-import { progressOf, resultOf } from "./execution-facts";
+import { progressOf, resultOf } from "../../state/executions";
 
 export interface CollectionReport {
   tags: number;

@@ -2,13 +2,17 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
+import { lastRuns } from "../../api/executions";
 import type { Execution, RegistryUsage } from "../../api/records";
 import { checkRegistry, collectGarbage, registryUsage } from "../../api/registry";
 import type { ConfirmDialog } from "../../elements/confirm-dialog";
 import "../../elements/confirm-dialog";
 import "../../elements/page";
 import "../../elements/problem-box";
+import type { TaskRuns } from "../../elements/task-runs";
+import "../../elements/task-runs";
 import { toast, toastError } from "../../elements/toasts";
+import { resultOf } from "../../state/executions";
 import { Polled } from "../../state/polled";
 import { client, permissions } from "../../state/world";
 import { shared } from "../../styles/shared";
@@ -16,9 +20,6 @@ import { bytes, count } from "../../text/format";
 import "../images/image-deleted";
 import { checked, type CheckReport } from "./check-report";
 import { collected, type CollectionReport } from "./collection-report";
-import { resultOf } from "./execution-facts";
-import type { TaskRuns } from "./task-runs";
-import "./task-runs";
 
 @customElement("cl-registry-page")
 export class RegistryPage extends LitElement {
@@ -75,7 +76,7 @@ export class RegistryPage extends LitElement {
                   </div>`
                 : nothing}
             </header>
-            <cl-task-runs id="runs-of-collection" task="collect-garbage" label="Collections" empty="It runs every hour. A dry run shows what it would do now." .kind=${kindOfCollection} .summary=${collected} .detail=${renderCollection}></cl-task-runs>
+            <cl-task-runs id="runs-of-collection" .last=${(signal: AbortSignal) => lastRuns(client, "collect-garbage", signal)} label="Collections" empty="It runs every hour. A dry run shows what it would do now." .kind=${kindOfCollection} .summary=${collected} .detail=${renderCollection}></cl-task-runs>
           </section>
           <section class="panel" aria-labelledby="checks">
             <header>
@@ -88,7 +89,7 @@ export class RegistryPage extends LitElement {
                   </div>`
                 : nothing}
             </header>
-            <cl-task-runs id="runs-of-check" task="registry-fsck" label="Checks" empty="It looks whether everything is there. A deep check reads all bytes and compares their digests." .kind=${kindOfCheck} .summary=${checked} .detail=${renderCheck}></cl-task-runs>
+            <cl-task-runs id="runs-of-check" .last=${(signal: AbortSignal) => lastRuns(client, "registry-fsck", signal)} label="Checks" empty="It looks whether everything is there. A deep check reads all bytes and compares their digests." .kind=${kindOfCheck} .summary=${checked} .detail=${renderCheck}></cl-task-runs>
           </section>
           <section class="panel" aria-labelledby="deleted">
             <header><h2 id="deleted">Deleted images</h2></header>

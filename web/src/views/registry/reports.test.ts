@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Execution } from "../../api/records";
 import { checked } from "./check-report";
 import { collected } from "./collection-report";
-import { executionStanding, isUnderWay, resultOf } from "./execution-facts";
+import { executionStanding, isUnderWay, resultOf } from "../../state/executions";
 
 const done = (result: Record<string, unknown>): Execution => ({ id: "registry-x", state: "EXECUTION_STATE_SUCCEEDED", result });
 

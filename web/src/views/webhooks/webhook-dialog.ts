@@ -2,7 +2,7 @@
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import type { CreatedWebhook, Webhook, WebhookWish } from "../../api/records";
+import type { CreatedWebhook, Webhook, WebhookFormat, WebhookWish } from "../../api/records";
 import "../../elements/check-list";
 import "../../elements/dialog";
 import type { FormField } from "../../elements/form-field";
@@ -12,12 +12,13 @@ import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
 import { Submission } from "../../state/submission";
 import { shared } from "../../styles/shared";
-import { changesOf, EVENTS, formOf, wishOf, type WebhookForm } from "./webhook-form";
+import { cellViolations } from "../../text/violations";
+import { changesOf, eventsOf, FORMATS, formOf, wishOf, type WebhookForm } from "./webhook-form";
 import "./webhook-secret";
 
 const PATTERNS: readonly RowColumn[] = [{ key: "pattern", label: "Repository pattern", placeholder: "team/*", mono: true }];
 /** Fields that show themselves what is wrong with them. */
-const TOLD = ["name", "url", "events", "caCertificates", "description"];
+const TOLD = ["name", "url", "format", "events", "repositories", "caCertificates", "description"];
 
 @customElement("cl-webhook-dialog")
 export class WebhookDialog extends LitElement {
@@ -75,9 +76,10 @@ export class WebhookDialog extends LitElement {
     return html`<form @submit=${this.submit}>
         <cl-field label="Name" required placeholder="ci" .value=${form.name} violation=${wrong("name")} @changed=${(event: CustomEvent<string>) => this.set({ name: event.detail })}></cl-field>
         <cl-field label="URL" required mono placeholder="https://ci.example.com/cloudly" hint="Where messages are posted to. Redirects are not followed." .value=${form.url} violation=${wrong("url")} @changed=${(event: CustomEvent<string>) => this.set({ url: event.detail })}></cl-field>
-        <cl-checks label="Tell of" .choices=${EVENTS} .chosen=${form.events} violation=${wrong("events")} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ events: event.detail })}></cl-checks>
+        <cl-field label="Format" type="select" .choices=${FORMATS} .value=${form.format} hint=${FORMATS.find(({ value }) => value === form.format)?.hint ?? ""} violation=${wrong("format")} @changed=${(event: CustomEvent<WebhookFormat>) => this.set({ format: event.detail })}></cl-field>
+        <cl-checks label="Tell of" .choices=${eventsOf(form)} .chosen=${wishOf(form).events} violation=${wrong("events")} @chosen-changed=${(event: CustomEvent<readonly string[]>) => this.set({ events: event.detail })}></cl-checks>
         <div class="group">
-          <cl-rows label="Repositories" noun="pattern" .columns=${PATTERNS} .rows=${form.repositories} @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.set({ repositories: event.detail })}></cl-rows>
+          <cl-rows label="Repositories" noun="pattern" .columns=${PATTERNS} .rows=${form.repositories} violation=${wrong("repositories")} .violations=${cellViolations(sending.violations, "repositories", "pattern")} @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.set({ repositories: event.detail })}></cl-rows>
           <p class="muted small">Only what matches is told; without a pattern everything is. <code>*</code> stands for anything, slashes too.</p>
         </div>
         <cl-field label="Description" .value=${form.description} violation=${wrong("description")} @changed=${(event: CustomEvent<string>) => this.set({ description: event.detail })}></cl-field>
@@ -109,6 +111,8 @@ export class WebhookDialog extends LitElement {
 
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
+    // Rows that hold nothing are not sent; without them the server counts the rows as they are shown.
+    this.set({ repositories: this.form.repositories.filter(({ pattern = "" }) => pattern.trim() !== "") });
     const { webhook, form } = this;
     await this.sending.send(async (key) => {
       if (webhook) {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import type { Webhook } from "../../api/records";
-import { answerOf, changesOf, deliveryStanding, EVENTS, formOf, isDue, readable, wishOf } from "./webhook-form";
+import { answerOf, changesOf, deliveryStanding, EVENTS, eventsOf, formOf, isDue, readable, wishOf } from "./webhook-form";
 
 const webhook: Webhook = { id: "w", name: "ci", url: "https://ci.example.com/", events: ["WEBHOOK_EVENT_IMAGE_PUSHED", "WEBHOOK_EVENT_TAG_DELETED"], repositories: ["team/*"] };
 
@@ -15,6 +15,13 @@ it("names only what was changed", () => {
 it("offers every event but the one for trying out, and begins with pushes", () => {
   expect(EVENTS).toHaveLength(5);
   expect(wishOf(formOf()).events).toEqual(["WEBHOOK_EVENT_IMAGE_PUSHED"]);
+});
+
+it("tells a legacy call of pushes alone, whatever was chosen before", () => {
+  const form = { ...formOf(webhook), format: "WEBHOOK_FORMAT_TYPED_REQUEST" } as const;
+  expect(eventsOf(form).map(({ value }) => value)).toEqual(["WEBHOOK_EVENT_IMAGE_PUSHED"]);
+  expect(changesOf(webhook, form)).toEqual({ format: "WEBHOOK_FORMAT_TYPED_REQUEST", events: ["WEBHOOK_EVENT_IMAGE_PUSHED"] });
+  expect(wishOf({ ...form, events: [] }).events).toEqual(["WEBHOOK_EVENT_IMAGE_PUSHED"]);
 });
 
 it("says how a message stands", () => {

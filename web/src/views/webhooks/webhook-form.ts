@@ -1,6 +1,7 @@
 // A webhook as a form holds it, and how webhooks and their messages stand. Pure.
-import type { Webhook, WebhookDelivery, WebhookEvent, WebhookWish } from "../../api/records";
+import type { Webhook, WebhookDelivery, WebhookEvent, WebhookFormat, WebhookWish } from "../../api/records";
 import type { Check } from "../../elements/check-list";
+import type { Choice } from "../../elements/form-field";
 import type { Row } from "../../elements/row-editor";
 import type { Standing } from "../../state/standing";
 import { duration } from "../../text/format";
@@ -11,6 +12,7 @@ export interface WebhookForm {
   description: string;
   allowHttp: boolean;
   caCertificates: string;
+  format: WebhookFormat;
   events: readonly string[];
   repositories: readonly Row[];
 }
@@ -24,6 +26,12 @@ const EVENT_LABELS: Readonly<Partial<Record<WebhookEvent, { label: string; hint:
   WEBHOOK_EVENT_TEST: { label: "Test", hint: "" },
 };
 
+/** How messages are written. */
+export const FORMATS: readonly (Choice & { value: WebhookFormat; hint: string })[] = [
+  { value: "WEBHOOK_FORMAT_CLOUD_EVENTS", label: "CloudEvents", hint: "CloudEvents 1.0 as JSON, signed as Standard Webhooks has it." },
+  { value: "WEBHOOK_FORMAT_TYPED_REQUEST", label: "TypedRequest", hint: "The legacy call servezonestandard_InformAboutNewContainerVersion. It tells of pushes alone, and cannot be tried out." },
+];
+
 /** What can be told. */
 export const EVENTS: readonly Check[] = Object.entries(EVENT_LABELS)
   .filter(([value]) => value !== "WEBHOOK_EVENT_TEST")
@@ -33,6 +41,16 @@ export function eventLabel(event: WebhookEvent | undefined): string {
   return (event && EVENT_LABELS[event]?.label) ?? "";
 }
 
+/** Whether messages are written as a legacy call. */
+export function legacy(webhook: Pick<Webhook, "format"> | undefined): boolean {
+  return webhook?.format === "WEBHOOK_FORMAT_TYPED_REQUEST";
+}
+
+/** What can be told in the format. */
+export function eventsOf({ format }: Pick<WebhookForm, "format">): readonly Check[] {
+  return legacy({ format }) ? EVENTS.filter(({ value }) => value === "WEBHOOK_EVENT_IMAGE_PUSHED") : EVENTS;
+}
+
 export function formOf(webhook?: Webhook): WebhookForm {
   return {
     name: webhook?.name ?? "",
@@ -40,6 +58,7 @@ export function formOf(webhook?: Webhook): WebhookForm {
     description: webhook?.description ?? "",
     allowHttp: webhook?.allowHttp ?? false,
     caCertificates: webhook?.caCertificates ?? "",
+    format: legacy(webhook) ? "WEBHOOK_FORMAT_TYPED_REQUEST" : "WEBHOOK_FORMAT_CLOUD_EVENTS",
     events: webhook?.events ?? ["WEBHOOK_EVENT_IMAGE_PUSHED"],
     repositories: (webhook?.repositories ?? []).map((pattern) => ({ pattern })),
   };
@@ -52,8 +71,11 @@ export function wishOf(form: WebhookForm): WebhookWish {
     description: form.description.trim(),
     allowHttp: form.allowHttp,
     caCertificates: form.caCertificates.trim(),
+    format: form.format,
     // In the contract's order, so that choosing one again is no change.
-    events: EVENTS.map(({ value }) => value).filter((value): value is WebhookEvent => form.events.includes(value)),
+    events: eventsOf(form)
+      .map(({ value }) => value)
+      .filter((value): value is WebhookEvent => legacy(form) || form.events.includes(value)),
     repositories: form.repositories.map(({ pattern = "" }) => pattern.trim()).filter((pattern) => pattern !== ""),
   };
 }

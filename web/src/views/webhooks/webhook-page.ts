@@ -28,7 +28,7 @@ import type { WebhookDeliveries } from "./webhook-deliveries";
 import "./webhook-deliveries";
 import type { WebhookDialog } from "./webhook-dialog";
 import "./webhook-dialog";
-import { answerOf, eventLabel, webhookStanding } from "./webhook-form";
+import { answerOf, eventLabel, FORMATS, formOf, legacy, webhookStanding } from "./webhook-form";
 
 type Action = "rotate" | "enable" | "disable" | "delete";
 
@@ -103,7 +103,7 @@ export class WebhookPage extends LitElement {
       webhook.disabled ? { value: "enable", label: "Enable", symbol: "check" } : { value: "disable", label: "Disable", symbol: "minus" },
       { value: "delete", label: "Delete", symbol: "trash", danger: true },
     ];
-    return html`<button slot="actions" type="button" ?disabled=${this.testing} @click=${() => this.test(webhook)}>${icon("send")} ${this.testing ? "Sending…" : "Send test"}</button>
+    return html`${legacy(webhook) ? nothing : html`<button slot="actions" type="button" ?disabled=${this.testing} @click=${() => this.test(webhook)}>${icon("send")} ${this.testing ? "Sending…" : "Send test"}</button>`}
       <button slot="actions" type="button" @click=${() => this.editing.show(webhook)}>${icon("edit")} Edit</button>
       <cl-menu slot="actions" label="More" .items=${items} @chosen=${(event: CustomEvent<string>) => this.act(webhook, event.detail as Action)}></cl-menu>`;
   }
@@ -209,6 +209,8 @@ function renderFacts(webhook: Webhook): TemplateResult {
         <dt>URL</dt>
         <dd class="mono">${webhook.url}</dd>
         ${webhook.description ? html`<dt>Description</dt><dd>${webhook.description}</dd>` : nothing}
+        <dt>Format</dt>
+        <dd>${FORMATS.find(({ value }) => value === formOf(webhook).format)?.label}</dd>
         <dt>Tells of</dt>
         <dd>${webhook.events.map((event) => html`<div>${eventLabel(event)}</div>`)}</dd>
         <dt>Repositories</dt>

@@ -11,7 +11,7 @@ import { toast } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { Submission } from "../../state/submission";
-import { client, clusters, workloads } from "../../state/world";
+import { client, clusters, permissions, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { changes, EMPTY, formOf, wishOf, type WorkloadForm } from "./workload-form";
 import type { WorkloadFields } from "./workload-fields";
@@ -65,12 +65,17 @@ export class WorkloadEditor extends LitElement {
     const changing = this.workloadId !== "";
     const back = changing ? `/workloads/${this.workloadId}` : "/workloads";
     const crumbs = [{ label: "Workloads", href: "/workloads" }, ...(this.loaded ? [{ label: this.loaded.name, href: back }] : [])];
+    if (!permissions.allows("workloads.write")) {
+      return html`<cl-page heading=${changing ? "Edit workload" : "New workload"} .crumbs=${crumbs}>
+        <div class="panel"><cl-empty symbol="shield" heading="You may not change workloads"><p>An admin or an operator may.</p><a class="button" href=${back}>Back</a></cl-empty></div>
+      </cl-page>`;
+    }
     const clusterMissing = !changing && clusters.whole && clusters.items.size === 0;
     return html`<cl-page heading=${changing ? `Edit ${this.loaded?.name ?? "workload"}` : "New workload"} .crumbs=${crumbs}>
       ${clusterMissing
         ? html`<div class="panel"><cl-empty symbol="cluster" heading="A workload needs a cluster">
             <p>There is none yet. Create one first; its agent may connect later.</p>
-            <a class="button primary" href="/clusters?create">Create a cluster</a>
+            ${permissions.allows("clusters.write") ? html`<a class="button primary" href="/clusters?create">Create a cluster</a>` : nothing}
           </cl-empty></div>`
         : this.form
           ? html`<form novalidate @submit=${this.submit}>

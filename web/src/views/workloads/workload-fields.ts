@@ -9,6 +9,7 @@ import type { Row, RowColumn } from "../../elements/row-editor";
 import "../../elements/row-editor";
 import { shared } from "../../styles/shared";
 import { keyViolation } from "../../text/pem";
+import { cellViolations } from "../../text/violations";
 import type { WorkloadForm } from "./workload-form";
 
 /** The keys of the form whose values are plain text. */
@@ -257,16 +258,15 @@ export class WorkloadFields extends LitElement {
   }
 
   private rowsOf(key: RowsKey, label: string, noun: string, columns: readonly RowColumn[]): TemplateResult {
-    const whole = this.violation(key);
     return html`<cl-rows
         label=${label}
         noun=${noun}
         .columns=${columns}
         .rows=${this.form[key]}
-        .violations=${this.cellViolations(key)}
+        .violations=${cellViolations(this.violations, key)}
+        violation=${this.violation(key)}
         @rows-changed=${(event: CustomEvent<readonly Row[]>) => this.change({ [key]: event.detail })}
-      ></cl-rows>
-      ${whole === "" ? nothing : html`<p role="alert">${whole}</p>`}`;
+      ></cl-rows>`;
   }
 
   private change(changes: Partial<Record<keyof WorkloadForm, unknown>>): void {
@@ -275,16 +275,6 @@ export class WorkloadFields extends LitElement {
 
   private violation(field: string): string {
     return this.violations.get(field) ?? "";
-  }
-
-  /** `domains[1].name` -> the cell "1.name" of the domains. */
-  private cellViolations(key: string): ReadonlyMap<string, string> {
-    const cells = new Map<string, string>();
-    for (const [field, text] of this.violations) {
-      const cell = new RegExp(`^${key}\\[(\\d+)\\]\\.(\\w+)$`).exec(field);
-      if (cell) cells.set(`${cell[1] ?? ""}.${cell[2] ?? ""}`, text);
-    }
-    return cells;
   }
 }
 

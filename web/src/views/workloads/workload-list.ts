@@ -1,5 +1,5 @@
 // All workloads, or those of one cluster, live.
-import { css, html, LitElement, type TemplateResult } from "lit";
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
 import type { Workload } from "../../api/records";
@@ -13,7 +13,7 @@ import "../../elements/watch-state";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { workloadStanding } from "../../state/standing";
-import { clusters, workloads } from "../../state/world";
+import { clusters, permissions, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { workloadColumns, workloadText } from "./workload-columns";
 
@@ -42,7 +42,7 @@ export class WorkloadList extends LitElement {
     const newHref = this.clusterId === "" ? "/workloads/new" : `/workloads/new?cluster=${this.clusterId}`;
     return html`<cl-page heading="Workloads">
       <cl-watch-state slot="actions" .collections=${[workloads]}></cl-watch-state>
-      <a slot="actions" class="button primary" href=${newHref}>${icon("plus")} New workload</a>
+      ${permissions.allows("workloads.write") ? html`<a slot="actions" class="button primary" href=${newHref}>${icon("plus")} New workload</a>` : nothing}
       <div class="panel">
         ${all.length === 0
           ? workloads.whole
@@ -87,12 +87,12 @@ export class WorkloadList extends LitElement {
     if (clusters.whole && clusters.items.size === 0) {
       return html`<cl-empty symbol="workload" heading="No workload yet">
         <p>A workload runs on a cluster, so the cluster comes first.</p>
-        <a class="button primary" href="/clusters?create">Create a cluster</a>
+        ${permissions.allows("clusters.write") ? html`<a class="button primary" href="/clusters?create">Create a cluster</a>` : nothing}
       </cl-empty>`;
     }
     return html`<cl-empty symbol="workload" heading="No workload yet">
       <p>A workload says what should run: an image, how many replicas, its domains. It comes with a registry target; pushing an image to it is the deployment.</p>
-      <a class="button primary" href="/workloads/new">Create the first workload</a>
+      ${permissions.allows("workloads.write") ? html`<a class="button primary" href="/workloads/new">Create the first workload</a>` : nothing}
     </cl-empty>`;
   }
 

@@ -3,6 +3,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { listNodes } from "../../api/clusters";
+import { announceImage } from "../../api/images";
 import type { Deployment, Workload } from "../../api/records";
 import { deleteWorkload, updateWorkload } from "../../api/workloads";
 import "../../elements/condition-list";
@@ -19,12 +20,14 @@ import { toast, toastError } from "../../elements/toasts";
 import { navigate } from "../../router";
 import { Watching } from "../../state/collection";
 import { ready, readyCondition, wished, workloadStanding } from "../../state/standing";
-import { client, clusters, deployments, images, workloads } from "../../state/world";
+import { client, clusters, deployments, images, permissions, workloads } from "../../state/world";
 import { columns } from "../../styles/columns";
 import { shared } from "../../styles/shared";
 import { tabs } from "../../styles/tabs";
 import { count, sentence, shortDigest } from "../../text/format";
 import { deploymentColumns, deploymentDetail } from "../deployments/deployment-columns";
+import type { AnnounceDialog } from "../images/announce-dialog";
+import "../images/announce-dialog";
 import "./held-push";
 import "./push-steps";
 import "./scale-control";
@@ -37,6 +40,7 @@ export class WorkloadPage extends LitElement {
   @state() private scaling = false;
   @state() private nodeNames: ReadonlyMap<string, string> = new Map();
   @query("cl-confirm") private confirm!: ConfirmDialog;
+  @query("cl-announce-dialog") private announcing!: AnnounceDialog;
   protected readonly watching = new Watching(this, [clusters, workloads, deployments, images]);
   private nodesOf = "";
 
@@ -111,8 +115,7 @@ export class WorkloadPage extends LitElement {
     }
     return html`<cl-page heading=${workload.name} .crumbs=${crumbs}>
         <cl-status slot="status" .standing=${workloadStanding(workload)}></cl-status>
-        <button slot="actions" type="button" @click=${() => this.askToDelete(workload)}>${icon("trash")} Delete</button>
-        <a slot="actions" class="button primary" href="/workloads/${workload.id}/edit">${icon("edit")} Edit</a>
+        ${permissions.allows("workloads.write") ? this.renderActions(workload) : nothing}
         <div class="stack">
           ${this.renderHero(workload)}
           ${workload.heldImage ? html`<cl-held-push .workload=${workload} .imageId=${images.all().find(({ workloadId }) => workloadId === workload.id)?.id ?? ""}></cl-held-push>` : nothing}
@@ -125,12 +128,19 @@ export class WorkloadPage extends LitElement {
           </div>
         </div>
       </cl-page>
-      <cl-confirm></cl-confirm>`;
+      <cl-confirm></cl-confirm>
+      <cl-announce-dialog .announce=${(image: string) => announceImage(client, image)}></cl-announce-dialog>`;
   }
 
   protected override updated(): void {
     const clusterId = workloads.get(this.workloadId)?.clusterId ?? "";
     if (clusterId !== "" && clusterId !== this.nodesOf) void this.readNodeNames(clusterId);
+  }
+
+  private renderActions(workload: Workload): TemplateResult {
+    return html`${workload.image ? html`<button slot="actions" type="button" @click=${() => this.announcing.show(withoutDigest(workload.image ?? ""))}>${icon("send")} Announce</button>` : nothing}
+      <button slot="actions" type="button" @click=${() => this.askToDelete(workload)}>${icon("trash")} Delete</button>
+      <a slot="actions" class="button primary" href="/workloads/${workload.id}/edit">${icon("edit")} Edit</a>`;
   }
 
   /** The first thing to see: does it run, and if not, why not and what to do. */
@@ -151,7 +161,9 @@ export class WorkloadPage extends LitElement {
       </div>
       ${global
         ? html`<span class="muted">One on every node</span>`
-        : html`<cl-scale .replicas=${workload.replicas ?? 1} ?busy=${this.scaling} @scale=${(event: CustomEvent<number>) => this.scale(workload, event.detail)}></cl-scale>`}
+        : !permissions.allows("workloads.write")
+          ? nothing
+          : html`<cl-scale .replicas=${workload.replicas ?? 1} ?busy=${this.scaling} @scale=${(event: CustomEvent<number>) => this.scale(workload, event.detail)}></cl-scale>`}
     </section>`;
   }
 
@@ -235,6 +247,11 @@ export class WorkloadPage extends LitElement {
       toastError(error);
     }
   }
+}
+
+/** The reference with its tag, as an announcement names it. */
+function withoutDigest(image: string): string {
+  return image.replace(/@.*$/, "");
 }
 
 function domainsOf(workload: Workload): string[] {

@@ -14,7 +14,7 @@ import { icon } from "../../elements/icon";
 import "../../elements/problem-box";
 import "../../elements/relative-time";
 import { toast } from "../../elements/toasts";
-import { client, workloads } from "../../state/world";
+import { client, permissions, workloads } from "../../state/world";
 import { shared } from "../../styles/shared";
 import { shortDigest } from "../../text/format";
 
@@ -72,17 +72,21 @@ export class WorkloadVersions extends LitElement {
       },
       { key: "replicas", title: "Replicas", width: "68px", align: "end", hideBelow: 560, render: ({ workload }) => html`<span class="number">${workload?.replicas ?? 1}</span>` },
       { key: "time", title: "Made", width: "90px", hideBelow: 480, render: ({ createTime }) => html`<cl-time class="muted" .at=${createTime}></cl-time>` },
-      {
-        key: "back",
-        title: "Roll back",
-        width: "104px",
-        align: "end",
-        render: (version) =>
-          version.generation === current
-            ? nothing
-            : html`<button type="button" class="compact" aria-label=${`Roll back to version ${version.generation}`} @click=${() => this.rollback(version)}>${icon("rollback", 13)} Roll back</button>`,
-      },
+      ...(permissions.allows("workloads.write") ? [this.backColumn()] : []),
     ];
+  }
+
+  private backColumn(): Column<VersionRow> {
+    return {
+      key: "back",
+      title: "Roll back",
+      width: "104px",
+      align: "end",
+      render: (version) =>
+        version.generation === this.workload.generation
+          ? nothing
+          : html`<button type="button" class="compact" aria-label=${`Roll back to version ${version.generation}`} @click=${() => this.rollback(version)}>${icon("rollback", 13)} Roll back</button>`,
+    };
   }
 
   private async read(): Promise<void> {

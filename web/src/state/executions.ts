@@ -1,7 +1,7 @@
 // How an execution stands, as every page that shows some says it. Pure.
-import type { Execution } from "../../api/records";
-import type { Standing } from "../../state/standing";
-import { enumWord, sentence } from "../../text/format";
+import type { Execution } from "../api/records";
+import type { Standing } from "./standing";
+import { enumWord, sentence } from "../text/format";
 
 /** What came of it; undefined until it has ended well. */
 export function resultOf({ state, result }: Execution): unknown {

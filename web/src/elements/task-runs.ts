@@ -3,22 +3,21 @@
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
-import type { Execution } from "../../api/records";
-import { lastRuns } from "../../api/registry";
-import type { Column } from "../../elements/data-table";
-import "../../elements/data-table";
-import "../../elements/empty-state";
-import "../../elements/problem-box";
-import "../../elements/relative-time";
-import "../../elements/status-pill";
-import { Polled } from "../../state/polled";
-import { client } from "../../state/world";
-import { shared } from "../../styles/shared";
-import { executionStanding, isUnderWay } from "./execution-facts";
+import type { Execution } from "../api/records";
+import { executionStanding, isUnderWay } from "../state/executions";
+import { Polled } from "../state/polled";
+import { shared } from "../styles/shared";
+import type { Column } from "./data-table";
+import "./data-table";
+import "./empty-state";
+import "./problem-box";
+import "./relative-time";
+import "./status-pill";
 
 @customElement("cl-task-runs")
 export class TaskRuns extends LitElement {
-  @property() task = "";
+  /** The last runs, newest first. */
+  @property({ attribute: false }) last!: (signal: AbortSignal) => Promise<Execution[]>;
   @property() label = "";
   /** What is said before the first run. */
   @property() empty = "";
@@ -29,7 +28,7 @@ export class TaskRuns extends LitElement {
   @property({ attribute: false }) detail: ((execution: Execution) => TemplateResult | undefined) | undefined;
   private readonly runs = new Polled(
     this,
-    (signal) => lastRuns(client, this.task, signal),
+    (signal) => this.last(signal),
     (runs) => runs.some(isUnderWay),
   );
 
