@@ -63,6 +63,7 @@ class Provider:
         """Answers by path, instead of the provider's."""
         self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []
         """Path, headers and form of every request, in order."""
+        self._told: set[str] = set()
         self._runner: web.AppRunner | None = None
         self._http = aiohttp.ClientSession()
 
@@ -81,7 +82,9 @@ class Provider:
             self._runner = None
 
     async def close(self) -> None:
-        """End for good."""
+        """End for good; the process behind outlives it, and knows nothing of anybody then."""
+        for subject in self._told:
+            await self._tell(subject, {"email": subject})  # as of somebody it has not heard of
         await self.stop()
         await self._http.close()
 
@@ -92,7 +95,11 @@ class Provider:
 
     async def person(self, subject: str, **claims: Any) -> None:
         """Say what the provider knows of somebody."""
-        async with self._http.put(f"{self.issuer}/users/{subject}", json=claims) as answer:
+        self._told.add(subject)
+        await self._tell(subject, claims)
+
+    async def _tell(self, subject: str, claims: dict[str, Any]) -> None:
+        async with self._http.put(f"http://localhost:{self.behind.port}/users/{subject}", json=claims) as answer:
             assert answer.status == 204, await answer.text()
 
     async def client(self, redirect_uri: str) -> tuple[str, str]:
