@@ -31,14 +31,15 @@ def disk_errors() -> Iterator[None]:
 def publish(fd: int, source: Path, target: Path, root: Path) -> None:
     """Move a written file to where readers look: first its bytes are durable, then it appears, then its name is durable."""
     os.fsync(fd)
+    made: list[Path] = []
     for _ in range(5):
-        made = make_directories(target.parent, root)
         try:
-            source.rename(target)
+            os.rename(source, target)
             break
-        except FileNotFoundError:  # a delete beside us took the empty directory away
+        except FileNotFoundError:  # no directory yet, or a delete beside us took the empty one away
             if not source.exists():
                 raise
+            made = make_directories(target.parent, root)
     else:
         raise Conflict("the directory of the object keeps disappearing")
     for directory in {target.parent, *(m.parent for m in made)}:
