@@ -40,6 +40,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """The files of a certificate for 127.0.0.1 that nobody else has signed, and of its key."""
+    certificate, key = directory / "own.pem", directory / "own-key.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "1"]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(make, check=True, capture_output=True)
+    return certificate, key
+
+
 def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = START_SECONDS) -> None:
     """Until something listens on a loopback port; fails when the process ends first."""
     deadline = time.monotonic() + seconds

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Literal
 
 import aiosmtplib
@@ -57,6 +59,10 @@ class Mail:
         message = EmailMessage()
         message["From"] = self._server.sender
         message["To"] = Address(addr_spec=invitation.email)
+        # Without the first (RFC 5322 §3.6) and the second mails are taken for spam, without the third answered by machines.
+        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Message-ID"] = make_msgid(domain=parseaddr(self._server.sender)[1].rpartition("@")[2] or None)
+        message["Auto-Submitted"] = "auto-generated"
         ends = invitation.expire_time.strftime("%d %B %Y, %H:%M UTC")
         if invitation.kind == "invite":
             message["Subject"] = "You are invited to Cloudly"

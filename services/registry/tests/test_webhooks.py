@@ -5,7 +5,6 @@ import base64
 import hashlib
 import hmac
 import ssl
-import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from aiohttp import web
 from cloudly.registry.v1 import webhook_pb2 as pb
 from cloudly_kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from cloudly_kit.testing import self_signed
 from cloudly_registry.testing import Client, Image, Registry
 from cloudly_registry.webhooks import signing
 from cloudly_registry.webhooks.testing import Hooks, Receiver, hooks, receiving
@@ -180,10 +180,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(
 
 
 async def test_tls_is_checked_and_a_certificate_of_ones_own_can_be_trusted(admin: Hooks, tmp_path: Path) -> None:
-    key, own = tmp_path / "key.pem", tmp_path / "own.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=receiver", "-days", "1"]
-    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", own]
-    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    own, key = await asyncio.to_thread(self_signed, tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(own, key)
     async with receiving(context) as secure:
