@@ -107,10 +107,9 @@ class AuditedCall:
             self.entry.request_id = entries.cut(call.request_id)
 
     def _about(self, response: Message | None) -> None:
-        noted = self._notes.changes
-        self.entry.resource.CopyFrom(entries.resource_of(self._method, self._request, response, noted))
+        self.entry.resource.CopyFrom(entries.resource_of(self._method, self._request, response, self._notes))
         del self.entry.changes[:]
-        self.entry.changes.extend(entries.change(one) for one in noted)
+        self.entry.changes.extend(entries.change(one) for one in self._notes.changes)
         self.entry.changes_left_off = self._notes.left_off
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from cloudly_kit import contract, masking
-from cloudly_kit.audit.notes import Change
+from cloudly_kit.audit.notes import Change, Notes
 from cloudly_kit.errors import DomainError
 from cloudly_kit.identity import Caller, Identity
 
@@ -73,16 +72,19 @@ def result_of(error: DomainError | None) -> pb.AuditResult.ValueType:
     return pb.AUDIT_RESULT_DENIED if error.info.grpc_code in _DENIED else pb.AUDIT_RESULT_FAILED
 
 
-def resource_of(
-    method: contract.Method, request: Any, response: Any, changes: Sequence[Change] = ()
-) -> pb.AuditResource:
-    """The resource that a call is about: the one its route names, else the one it made, else the first it wrote."""
+def resource_of(method: contract.Method, request: Any, response: Any, notes: Notes) -> pb.AuditResource:
+    """The resource that a call is about: the one its route names, else the one it made, else the first it wrote, else what
+    its handler says.
+    """
+    changes = notes.changes
     kind, id, name = _by_route(method, request)
     if not id and (made := method.rules.http.response_body) and response is not None:
         found: Any = getattr(response, made)
         kind, id, name = made, str(getattr(found, "id", "")), str(getattr(found, "name", ""))
     if not id and not name and changes:
         kind, id, name = changes[0].kind, changes[0].id, changes[0].name
+    if not id and not name:
+        kind, id, name = notes.about if any(notes.about) else (kind, id, name)
     if not name:
         name = next((change.name for change in changes if change.id == id), "")
     return pb.AuditResource(kind=kind.replace("_", " "), id=cut(id), name=cut(name))

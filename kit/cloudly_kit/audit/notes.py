@@ -1,4 +1,6 @@
-"""What the audited call being handled has written, noted by the store; domain code knows nothing of it."""
+"""What the audited call being handled has written, noted by the store; domain code knows nothing of it, save where only it
+knows whom a refusal is about.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -30,6 +32,8 @@ class Notes:
     apart_from: frozenset[str] = frozenset()
     changes: list[Change] = field(default_factory=list)
     left_off: int = 0
+    about: tuple[str, str, str] = ("", "", "")
+    """Kind, id and name of what the call is about, where neither its request nor what it writes tells."""
 
     def add(self, change: Change) -> None:
         """Note a write; one document's writes are one change, from its first etag to its last."""
@@ -62,6 +66,13 @@ async def before_write(kind: str) -> None:
     notes = _notes.get()
     if notes is not None and kind not in notes.apart_from:
         await notes.begin()
+
+
+def about(kind: str, id: str, name: str) -> None:
+    """Note what the call is about, where its request does not say: whose second factor was answered wrongly, say."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.about = (kind, id, name)
 
 
 def current() -> Notes | None:

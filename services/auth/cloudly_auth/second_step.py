@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from cloudly_kit.audit import notes
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.crypto import Envelope
 from cloudly_kit.errors import (
@@ -174,8 +175,11 @@ class SecondStep:
         user_id = challenge.user_id or parse_assertion(answer.credential).user_id
         # Who has shown a password is counted by account. Who has not, and claims a passkey, is not: a signature cannot be
         # guessed, and a stranger could use up the attempts of anybody.
+        notes.about(self._store.users.kind, challenge.user_id, "")
         async with self._attempts.attempt(account=challenge.user_id, address=client.address):
             user = await self._store.users.find(user_id)
+            if user is not None:
+                notes.about(self._store.users.kind, user.id, user.name)
             if user is None or user.disabled or (challenge.user_id and user.session_epoch != challenge.epoch):
                 raise CredentialsInvalid
             await self._use(user, answer, challenge)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from cloudly.auth.v1 import auth_pb2, factor_pb2, factor_pb2_grpc, user_pb2
+from cloudly.auth.v1 import audit_pb2, audit_pb2_grpc, auth_pb2, factor_pb2, factor_pb2_grpc, user_pb2
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_auth.totp import STEP_SECONDS, matching_step, new_secret
@@ -173,13 +173,26 @@ async def test_a_new_password_voids_the_challenges_before_it_and_keeps_this_sess
 
 
 async def test_guesses_at_codes_are_few(auth):
-    secret, _ = await enrol(auth, await auth.admin())
+    token = await auth.admin()
+    secret, _ = await enrol(auth, token)
     challenge = await challenge_of(auth)
     for _ in range(5):
         with pytest.raises(CredentialsInvalid):
             await complete(auth, challenge, "000000")
     with pytest.raises(RateLimited):
         await complete(auth, challenge, code_of(secret))
+    # Somebody has the password: whose, the log says.
+    log = audit_pb2_grpc.AuditServiceStub(auth.channel(token))
+    asked = audit_pb2.ListAuditEntriesRequest(filter='method = "FactorService.CompleteLogin"')
+    async with asyncio.timeout(30):
+        while len(entries := (await log.ListAuditEntries(asked)).entries) < 6:
+            await asyncio.sleep(0.1)
+    me = (await auth.identity(token)).id
+    assert {(entry.reason, entry.resource.kind, entry.resource.id) for entry in entries} == {
+        ("CREDENTIALS_INVALID", "user", me),
+        ("RATE_LIMITED", "user", me),
+    }
+    assert entries[-1].resource.name == "root"
 
 
 async def test_without_redis_passwords_still_work_and_second_factors_do_not(

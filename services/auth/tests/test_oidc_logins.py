@@ -377,6 +377,7 @@ async def test_logins_and_refusals_are_in_the_audit_log(auth, sso, provider):
     assert (done.result, done.actor.id, done.actor.name) == (audit_pb2.AUDIT_RESULT_DONE, came.identity.id, "ada")
     assert "corp" in {change.resource.name for change in done.changes}
     assert (refused.result, refused.reason) == (audit_pb2.AUDIT_RESULT_DENIED, "PERMISSION_DENIED")
+    assert (refused.resource.kind, refused.resource.name) == ("linked identity", "nobody of corp")
     forged = (await listed("FinishOidcLogin"))[0]
     assert (forged.result, forged.reason) == (audit_pb2.AUDIT_RESULT_DENIED, "CREDENTIALS_INVALID")
 

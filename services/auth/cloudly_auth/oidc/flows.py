@@ -19,6 +19,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import structlog
+from cloudly_kit.audit import notes
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import CredentialsInvalid, DomainError, FailedPrecondition, NotFound, PermissionDenied
 from cloudly_kit.ids import derived_id, hash_secret, new_secret
@@ -169,6 +170,7 @@ class Flows:
         async with self._attempts.secret(address=client.address):
             login = await self._login(code, verifier, "sso-login")
         provider = await self._unchanged(login.provider_id, login.provider_etag)
+        notes.about("linked identity", "", f"{login.person.email or login.person.subject} of {provider.name}")
         try:
             user = await self._people.admit(provider, login.person, lambda transaction: self._spend(login, transaction))
         except PermissionDenied as refusal:
