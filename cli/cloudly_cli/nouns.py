@@ -51,7 +51,8 @@ def command(verb: Verb) -> click.Command:
     """The command of one verb."""
     flags = flags_of(verb)
     parameters: list[click.Parameter] = [
-        click.Argument([_argument(path)], metavar=_metavar(verb, path)) for path in verb.arguments
+        click.Argument([_argument(path)], metavar=_metavar(verb, path), required=_is_needed(verb, path))
+        for path in verb.arguments
     ]
     parameters += [flag.option for flag in flags]
     parameters += _common_options(verb)
@@ -95,7 +96,9 @@ class Run:
         if self._form == "table":
             show_notes(verb, records)
             once.explain(verb, answer, self._client.url)
-        if verb.verdict and not all(record.get(verb.verdict) for record in records):
+        # A verdict is about what was named; a list of everything is none.
+        named = all(self._given[_argument(path)] for path in verb.arguments)
+        if verb.verdict and named and not all(record.get(verb.verdict) for record in records):
             click.get_current_context().exit(1)
 
     def _arguments(self) -> calls.Json:
@@ -103,7 +106,9 @@ class Run:
         request: calls.Json = {}
         for dotted in self._verb.arguments:
             text = self._given[_argument(dotted)]
-            path, known = self._field(dotted)
+            if text is None:
+                continue
+            path, known = _field(self._verb, dotted)
             if _is_reference(dotted) and known.name.endswith("id"):
                 noun = _noun_of(self._verb, dotted)
                 text = resolve(self._client, self._verb.contract, noun, text, strict=known.format == "id")
@@ -175,14 +180,6 @@ class Run:
         question = f"{self._verb.name.replace('-', ' ').capitalize()}: {self._verb.noun} {named}?"
         click.confirm(question, abort=True, err=True)
 
-    def _field(self, dotted: str) -> tuple[tuple[str, ...], Field]:
-        fields, path = self._verb.request, []
-        for name in dotted.split("."):
-            known = fields[name]
-            path.append(known.json)
-            fields = self._verb.contract.fields(known.type) if self._verb.contract.is_record(known) else {}
-        return tuple(path), known
-
 
 def _common_options(verb: Verb) -> list[click.Parameter]:
     options: list[click.Parameter] = [
@@ -206,6 +203,20 @@ def _common_options(verb: Verb) -> list[click.Parameter]:
     if verb.confirm:
         options.append(click.Option(["-y", "--yes"], is_flag=True, help="Do not ask."))
     return options
+
+
+def _field(verb: Verb, dotted: str) -> tuple[tuple[str, ...], Field]:
+    """The path of JSON names down to a request's field, and the field."""
+    fields, path = verb.request, []
+    for name in dotted.split("."):
+        known = fields[name]
+        path.append(known.json)
+        fields = verb.contract.fields(known.type) if verb.contract.is_record(known) else {}
+    return tuple(path), known
+
+
+def _is_needed(verb: Verb, dotted: str) -> bool:
+    return f"{{{dotted}}}" in verb.http["path"] or _field(verb, dotted)[1].required
 
 
 def _argument(dotted: str) -> str:

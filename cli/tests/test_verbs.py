@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from cloudly.auth.v1 import user_pb2
+from cloudly.auth.v1 import access_pb2, user_pb2
 from cloudly.clusters.v1 import cluster_pb2, workload_pb2
 from cloudly.executions.v1 import execution_pb2
 from cloudly.registry.v1 import image_pb2
@@ -292,3 +292,18 @@ async def test_an_unknown_noun_or_verb_is_wrong_usage(cloudly):
     await cloudly("coffee", "list", code=2)
     await cloudly("cluster", "make", code=2)
     await cloudly("cluster", "get", code=2)
+
+
+async def test_whether_one_may_is_the_exit_code_and_without_a_permission_all_are_listed(cloudly):
+    allowed = {"clusters.read": True, "users.write": False}
+
+    def test(request):
+        asked = [request.permission] if request.permission else allowed
+        return access_pb2.TestPermissionsResponse(
+            results=[access_pb2.PermissionResult(permission=one, allowed=allowed[one]) for one in asked]
+        )
+
+    cloudly.services.answers["TestPermissions"] = test
+    assert "yes" in (await cloudly("auth", "can-i", "clusters.read")).stdout
+    assert "no" in (await cloudly("auth", "can-i", "users.write", code=1)).stdout
+    assert len((await cloudly("auth", "can-i")).stdout.splitlines()) == 3
