@@ -18,7 +18,7 @@ from cloudly_gateway.config import Settings
 from cloudly_gateway.dashboard import Dashboard
 from cloudly_gateway.health import Check, Metrics, Readiness, healthz
 from cloudly_gateway.middleware.api_tokens import ApiTokenLogins
-from cloudly_gateway.middleware.context import RequestContext, networks, request_id_of
+from cloudly_gateway.middleware.context import RequestContext, request_id_of
 from cloudly_gateway.middleware.limits import BodyLimit
 from cloudly_gateway.middleware.observe import Observe, name_route
 from cloudly_gateway.middleware.refusals import Refusals
@@ -68,7 +68,7 @@ def build(
     app.add_middleware(_Gzip, unless=rest.takes_octets)
     app.add_middleware(SecurityHeaders, https=settings.ssl_mode != "none")
     app.add_middleware(Observe)
-    app.add_middleware(RequestContext, trusted=networks(settings.trusted_proxies))
+    app.add_middleware(RequestContext, trusted=settings.proxies)
     return app
 
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from cloudly_kit.config import ServiceSettings
+from cloudly_kit.config import HttpSettings
 from pydantic import Field
 
 
-class Settings(ServiceSettings):
+class Settings(HttpSettings):
     """The gateway's settings."""
 
     listen: str = Field(
@@ -18,11 +18,6 @@ class Settings(ServiceSettings):
         None,
         validation_alias="CLOUDLY_WEB_DIR",
         description="The dashboard's built files; default: `web/dist` here or beside the sources.",
-    )
-    trusted_proxies: str = Field(
-        "127.0.0.0/8,::1/128",
-        validation_alias="CLOUDLY_TRUSTED_PROXIES",
-        description="Networks whose X-Forwarded-For is believed, separated by commas.",
     )
 
     @property

@@ -1,9 +1,8 @@
 """Whether it lives, whether all parts answer, and who may read the figures."""
 
 import pytest
-from cloudly_gateway.middleware.context import client_address, networks
+from cloudly_kit.addresses import client_address, networks
 from grpc_health.v1 import health_pb2
-from starlette.datastructures import Headers
 
 
 async def test_it_lives(gateway):
@@ -58,5 +57,4 @@ async def test_figures_are_for_the_machine_room_and_for_those_who_may_read(gatew
 )
 def test_the_client_is_the_last_hop_that_is_no_trusted_proxy(peer, forwarded, found):
     trusted = networks("127.0.0.0/8, ::1/128, 10.0.0.0/8")
-    headers = Headers({"x-forwarded-for": forwarded} if forwarded else {})
-    assert client_address({"client": (peer, 1)}, headers, trusted) == found
+    assert client_address(peer, [forwarded] if forwarded else [], trusted) == found

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, computed_field
+from pydantic import Field, SecretStr, computed_field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cloudly_kit.addresses import Network, networks
 
 SERVICES = ("auth", "registry", "clusters", "backups", "baseos", "tasks")
 """The six services, in the order they may depend on each other."""
@@ -153,3 +155,24 @@ class ServiceSettings(BaseSettings):
         """Where a service serves gRPC: as configured, else all interfaces on its default port."""
         configured: str = getattr(self, f"{service}_listen", "")
         return configured or f"0.0.0.0:{DEFAULT_PORTS[service]}"
+
+
+class HttpSettings(ServiceSettings):
+    """What processes can be told that serve HTTP behind proxies."""
+
+    trusted_proxies: str = Field(
+        "127.0.0.0/8,::1/128",
+        validation_alias="CLOUDLY_TRUSTED_PROXIES",
+        description="Networks whose X-Forwarded-For is believed, separated by commas.",
+    )
+
+    @property
+    def proxies(self) -> list[Network]:
+        """`trusted_proxies`, parsed."""
+        return networks(self.trusted_proxies)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, text: str) -> str:
+        networks(text)
+        return text

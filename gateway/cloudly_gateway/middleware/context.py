@@ -1,16 +1,15 @@
 """Who asks: the request's id, the client's address, and its token, for the calls that are made on its behalf."""
 
-import ipaddress
 import re
 import uuid
 from collections.abc import Sequence
 
 import structlog
 from cloudly_kit import rpc_client
+from cloudly_kit.addresses import Network, client_address
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY = "cloudly.request_id"
 
@@ -32,7 +31,8 @@ class RequestContext:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope[_KEY] = request_id
         rpc_client.request_id.set(request_id)
-        rpc_client.remote_address.set(client_address(scope, headers, self._trusted))
+        peer = scope["client"][0] if scope.get("client") else "127.0.0.1"
+        rpc_client.remote_address.set(client_address(peer, headers.getlist("x-forwarded-for"), self._trusted))
         rpc_client.user_agent.set(re.sub(r"[^ -~]", "", headers.get("user-agent", ""))[:256])
         rpc_client.on_behalf_of.set(bearer(headers))
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -54,39 +54,3 @@ def bearer(headers: Headers) -> str:
     """The Bearer token of a request, empty where there is none (RFC 6750 §2.1)."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def networks(text: str) -> list[Network]:
-    """`10.0.0.0/8, ::1/128` as networks.
-
-    Raises:
-        ValueError: one of them is not a network.
-    """
-    return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
-
-
-def client_address(scope: Scope, headers: Headers, trusted: Sequence[Network]) -> str:
-    """The client's address: the peer's, or what trusted proxies say of whom they speak for.
-
-    Each proxy appends the address it saw to X-Forwarded-For, so the list is read from its end, and the first address that
-    is not a trusted proxy's is the client's: what stands before it, anybody could have written.
-    """
-    peer = scope["client"][0] if scope.get("client") else "127.0.0.1"
-    address: str = peer
-    for hop in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
-        if not _is_trusted(address, trusted) or not hop.strip():
-            break
-        address = hop.strip()
-    return address if _parsed(address) else peer
-
-
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in trusted)
-
-
-def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(address)
-    except ValueError:
-        return None

@@ -1,12 +1,11 @@
 """The settings of the registry."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
-
-from cloudly_kit.config import ServiceSettings
+from cloudly_kit.addresses import Network, networks
+from cloudly_kit.config import HttpSettings
 from pydantic import Field, field_validator
 
 
-class Settings(ServiceSettings):
+class Settings(HttpSettings):
     """What the registry can be told, beyond what all services can."""
 
     http_listen: str = Field(
@@ -54,17 +53,12 @@ class Settings(ServiceSettings):
     )
 
     @property
-    def denied_networks(self) -> list[IPv4Network | IPv6Network]:
+    def denied_networks(self) -> list[Network]:
         """`webhook_denied_networks`, parsed."""
-        return _networks(self.webhook_denied_networks)
+        return networks(self.webhook_denied_networks)
 
     @field_validator("webhook_denied_networks")
     @classmethod
     def _are_networks(cls, text: str) -> str:
-        _networks(text)
+        networks(text)
         return text
-
-
-def _networks(text: str) -> list[IPv4Network | IPv6Network]:
-    """Networks in CIDR notation, separated by commas. Raises ValueError."""
-    return [ip_network(part.strip()) for part in text.split(",") if part.strip()]

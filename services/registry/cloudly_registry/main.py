@@ -116,6 +116,7 @@ async def serve(settings: Settings) -> None:
             registry_host=settings.registry_host,
             deletes=settings.deletes,
             idle_seconds=settings.idle_seconds,
+            trusted_proxies=settings.proxies,
         )
         servicer = ImageServicer(store, images, pins, quarantine, executions, settings.registry_host)
         runtime.serve(image_pb2_grpc.add_ImageServiceServicer_to_server, servicer)

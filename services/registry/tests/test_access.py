@@ -13,7 +13,7 @@ from cloudly_kit.identity import Identity
 from cloudly_kit.scopes import Scope
 from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
-from cloudly_registry.testing import Client, Image, Registry
+from cloudly_registry.testing import Client, Image, Registry, running_registry
 from cloudly_registry.tokens import AccessTokens, parse_scopes
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -198,6 +198,20 @@ async def test_the_proxy_tells_the_address_for_the_limit_on_attempts(registry: R
     async with registry.http.get(f"{registry.base}/v2/token", auth=login, headers=headers) as answer:
         assert answer.status == 200
     assert registry.auth.asked[-1] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "found"), [("127.0.0.0/8,203.0.113.0/24", "198.51.100.9"), ("192.168.0.0/16", "127.0.0.1")]
+)
+async def test_only_proxies_that_are_trusted_tell_the_address(
+    scratch: Path, mongo_url: str, redis_url: str, name: str, trusted: str, found: str
+) -> None:
+    async with running_registry(scratch / f"r{name[-7:]}", mongo_url, redis_url, trusted_proxies=trusted) as registry:
+        headers = {"X-Forwarded-For": "6.6.6.6, 198.51.100.9, 203.0.113.7"}
+        login = aiohttp.BasicAuth("admin", "admin-password")
+        async with registry.http.get(f"{registry.base}/v2/token", auth=login, headers=headers) as answer:
+            assert answer.status == 200
+        assert registry.auth.asked[-1] == found
 
 
 async def set_public(registry: Registry, name: str, public: bool) -> None:

@@ -77,7 +77,7 @@ class Audited:
                 id=reference if by_digest else "",
                 name=cut(f"{call.name}{'@' if by_digest else ':'}{call.reference}"),
             ),
-            remote_address=cut(remote_address(request)),
+            remote_address=cut(remote_address(request, call.parts)),
             user_agent=cut(request.headers.get("User-Agent", "")),
             request=orjson.dumps(asked).decode(),
         )

@@ -27,7 +27,7 @@ async def admit(request: web.Request, parts: Parts, name: str) -> None:
         return
     username, password = basic_credentials(header)
     with as_challenge(challenge(parts)):
-        identity = await parts.logins.identify_recent(username, password, remote_address(request))
+        identity = await parts.logins.identify_recent(username, password, remote_address(request, parts))
     scopes = [Scope("repository", name, _ACTIONS)] if name else [CATALOG]
     request[ACCESS] = parts.tokens.verify(parts.tokens.issue(identity, scopes))
 

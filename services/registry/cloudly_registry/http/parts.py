@@ -1,7 +1,9 @@
 """What the handlers work with, wired in main.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cloudly_kit.addresses import Network
 from cloudly_kit.audit.journal import Journal
 from cloudly_kit.objects import ObjectStore
 
@@ -39,3 +41,4 @@ class Parts:
     registry_host: str
     deletes: bool
     idle_seconds: float
+    trusted_proxies: Sequence[Network]

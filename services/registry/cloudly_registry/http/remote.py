@@ -1,17 +1,13 @@
 """Where a request comes from."""
 
-import ipaddress
-
 from aiohttp import web
+from cloudly_kit.addresses import client_address
+
+from cloudly_registry.http.parts import Parts
 
 
-def remote_address(request: web.Request) -> str:
-    """The client's address: what a proxy on this machine or network says, else the peer's own."""
-    peer = request.remote or ""
-    try:
-        trusted = ipaddress.ip_address(peer).is_private
-    except ValueError:
-        trusted = True  # a unix socket
-    # The last entry is the one that our own proxy wrote; those before it are the client's claims.
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() if trusted else ""
-    return told[:64] or peer
+def remote_address(request: web.Request, parts: Parts) -> str:
+    """The client's address: the peer's, or what trusted proxies say."""
+    # A unix socket has no address.
+    peer = request.remote or "127.0.0.1"
+    return client_address(peer, request.headers.getall("X-Forwarded-For", []), parts.trusted_proxies)

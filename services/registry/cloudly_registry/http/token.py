@@ -55,7 +55,7 @@ async def _answer(
     call: Call, username: str, password: str, scopes: list[str], *, offline: bool = False, refreshed_by: str = ""
 ) -> web.Response:
     with as_challenge(CHALLENGE):
-        identity = await call.parts.logins.identify(username, password, remote_address(call.request))
+        identity = await call.parts.logins.identify(username, password, remote_address(call.request, call.parts))
     token = call.parts.tokens.issue(identity, parse_scopes(scopes), await _public(call, scopes))
     return _token(token, call.parts.refresh_tokens.issue(username, password) if offline else refreshed_by)
 
