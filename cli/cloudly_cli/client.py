@@ -216,7 +216,8 @@ class Client:
                 return ""
             if context.access_token == refused:
                 body = {"refreshToken": context.refresh_token}
-                response = self._send("POST", "/api/v1/auth/refresh", None, body, None, "", 1)
+                # An answer that was lost can be asked for again within seconds, and later not: it would end the session.
+                response = self._send("POST", "/api/v1/auth/refresh", None, body, None, "", _ATTEMPTS)
                 if response.status_code == 401:
                     context.access_token = context.refresh_token = ""
                     self._context = context

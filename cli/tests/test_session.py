@@ -5,7 +5,7 @@ import stat
 import tomllib
 
 from cloudly.auth.v1 import auth_pb2, factor_pb2, sso_pb2
-from cloudly_kit.errors import CredentialsInvalid, TokenRevoked
+from cloudly_kit.errors import CredentialsInvalid, TokenRevoked, Unavailable
 
 
 async def test_a_login_keeps_the_session_for_its_owner_alone(cloudly):
@@ -114,6 +114,21 @@ async def test_a_session_from_before_the_second_factor_is_renewed_once_there_is_
     assert "2xyw-qeuf" in shown
     assert "shown this once" in shown
     await cloudly("cluster", "list")
+
+
+async def test_a_renewal_whose_answer_was_lost_is_asked_for_again(cloudly):
+    presented = []
+
+    def refresh(request):
+        presented.append(request.refresh_token)
+        if len(presented) == 1:
+            raise Unavailable("auth")
+        return auth_pb2.RefreshSessionResponse(access_token=cloudly.token(600), refresh_token="r1")
+
+    await cloudly.login(seconds=-60)
+    cloudly.services.answers["RefreshSession"] = refresh
+    await cloudly("cluster", "list")
+    assert presented == ["r0", "r0"]
 
 
 async def test_commands_side_by_side_renew_once(cloudly):

@@ -163,7 +163,7 @@ def test_lists_have_pages_and_creates_can_be_repeated(method):
 
 
 NOT_AUDITED = {
-    "auth.v1.AuthService/RefreshSession": "every ten minutes for everybody who is logged in; the login is in the log",
+    "auth.v1.AuthService/RefreshSession": "every ten minutes for everybody; logins and reused tokens are in the log",
     "auth.v1.InvitationService/LookUpInvitation": "reads; it is a POST because the secret stands in its body",
     "baseos.v1.BaseosNodeService/Heartbeat": "every few seconds from every node",
     "coreflow.v1.CoreflowService/Connect": "an agent's stream, opened again after every hiccup; its token's is in the log",

@@ -133,6 +133,7 @@ async def _with_users(settings: Settings, entry: pb.AuditEntry, work: Callable[[
                 store,
                 Tokens(settings.public_origin, keys),
                 Revocations(store, runtime.redis),
+                runtime.journal,
                 idle=timedelta(days=settings.session_idle_days),
                 longest=timedelta(days=settings.session_days),
                 must_enrol=FactorPolicies(store).must_enrol,

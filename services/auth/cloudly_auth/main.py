@@ -215,6 +215,7 @@ async def _foundations(
         store,
         tokens,
         revocations,
+        runtime.journal,
         idle=timedelta(days=settings.session_idle_days),
         longest=timedelta(days=settings.session_days),
         must_enrol=FactorPolicies(store).must_enrol,

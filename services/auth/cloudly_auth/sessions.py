@@ -18,6 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from cloudly.auth.v1 import audit_pb2
+from cloudly_kit.audit.calls import audited
+from cloudly_kit.audit.entries import cut
+from cloudly_kit.audit.journal import Journal
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import Conflict, CredentialsInvalid, StaleEtag, TokenExpired, TokenRevoked
 from cloudly_kit.identity import AUDIENCE, Identity
@@ -60,6 +64,7 @@ class Sessions:
         store: AuthStore,
         tokens: Tokens,
         revocations: Revocations,
+        journal: Journal,
         *,
         idle: timedelta,
         longest: timedelta,
@@ -68,6 +73,7 @@ class Sessions:
         self._store = store
         self._tokens = tokens
         self._revocations = revocations
+        self._journal = journal
         self._idle = idle
         self._longest = longest
         self._followers: list[Callable[[Ending], Awaitable[None]]] = []
@@ -139,8 +145,7 @@ class Sessions:
             if hmac.compare_digest(presented, session.previous_hash) and now - session.rotate_time <= GRACE:
                 return await self._granted(session, user, _compose(session.id, family, _successor(secret, session)))
             if not hmac.compare_digest(presented, session.current_hash):
-                log.warning("auth.refresh_token_reused", session=session.id, user=user.id)
-                await self.end(session.id)
+                await self._end_reused(session, user, remote_address)
                 raise TokenRevoked
             try:
                 return await self._rotate(session, user, family, secret, now, remote_address)
@@ -182,6 +187,18 @@ class Sessions:
         """Finish what processes that died left behind."""
         for ending in await self._store.endings.find_all(scope=ROOT):
             await self.carry_out(ending)
+
+    async def _end_reused(self, session: Session, user: User, remote_address: str) -> None:
+        """End a session whose old refresh token came back: two hold it, and one of them has stolen it."""
+        log.warning("auth.refresh_token_reused", session=session.id, user=user.id)
+        entry = audit_pb2.AuditEntry(
+            method="auth.EndReusedSession",
+            actor=audit_pb2.AuditActor(id="auth", name="auth", type="service"),
+            resource=audit_pb2.AuditResource(kind=self._store.users.kind, id=user.id, name=user.name),
+            remote_address=cut(remote_address),
+        )
+        async with audited(self._journal, entry):
+            await self.end(session.id)
 
     async def _rotate(
         self, session: Session, user: User, family: str, secret: str, now: datetime, remote_address: str

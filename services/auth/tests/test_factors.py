@@ -7,7 +7,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from cloudly.auth.v1 import audit_pb2, audit_pb2_grpc, auth_pb2, factor_pb2, factor_pb2_grpc, user_pb2
+from cloudly.auth.v1 import auth_pb2, factor_pb2, factor_pb2_grpc, user_pb2
 from cloudly_auth.config import Settings
 from cloudly_auth.main import serve
 from cloudly_auth.totp import STEP_SECONDS, matching_step, new_secret
@@ -25,6 +25,7 @@ from cloudly_kit.errors import (
 from cloudly_kit.testing import Redis, ServiceHarness
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from .test_audit import until_listed
 from .test_crashes import dying
 
 PASSWORD = "a long enough passphrase"
@@ -182,11 +183,7 @@ async def test_guesses_at_codes_are_few(auth):
     with pytest.raises(RateLimited):
         await complete(auth, challenge, code_of(secret))
     # Somebody has the password: whose, the log says.
-    log = audit_pb2_grpc.AuditServiceStub(auth.channel(token))
-    asked = audit_pb2.ListAuditEntriesRequest(filter='method = "FactorService.CompleteLogin"')
-    async with asyncio.timeout(30):
-        while len(entries := (await log.ListAuditEntries(asked)).entries) < 6:
-            await asyncio.sleep(0.1)
+    entries = await until_listed(auth, token, 'method = "FactorService.CompleteLogin"', 6)
     me = (await auth.identity(token)).id
     assert {(entry.reason, entry.resource.kind, entry.resource.id) for entry in entries} == {
         ("CREDENTIALS_INVALID", "user", me),

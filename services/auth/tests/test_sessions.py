@@ -21,6 +21,8 @@ from cloudly_kit.errors import (
 from cloudly_kit.testing import ServiceHarness
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from .test_audit import until_listed
+
 Claims = Callable[[str], dict[str, Any]]
 Replica = Callable[..., Settings]
 
@@ -118,6 +120,10 @@ async def test_an_old_refresh_token_ends_the_session_for_everybody_who_holds_it(
         await auth.refresh(third.refresh_token)
     with pytest.raises(TokenRevoked):
         await auth.identity(third.access_token)
+    (told,) = await until_listed(auth, await auth.admin(), 'method = "auth.EndReusedSession"')
+    assert (told.actor.name, told.resource.kind, told.resource.name) == ("auth", "user", "root")
+    assert told.remote_address
+    assert first.identity.session_id in {change.resource.id for change in told.changes}
 
 
 async def test_after_the_grace_a_used_token_means_that_two_hold_it(auth, age_session: Any):
