@@ -2,22 +2,33 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import random
 import subprocess
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from cloudly_kit.objects import DirectoryStore
 from cloudly_kit.testing import free_port
 from cloudly_registry import presence
+from cloudly_registry.blobs import Blobs
+from cloudly_registry.cleanup import Cleanup
+from cloudly_registry.fsck import Fsck
+from cloudly_registry.http import sendfile, sending
+from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Client, Image, Registry, running_registry
+from cloudly_registry.testing_mix import collecting_from
+from cloudly_registry.uploads import Uploads
 
 MIB = 1 << 20
 
@@ -139,6 +150,12 @@ async def test_a_store_that_is_slow_or_fails_every_third_call_loses_nothing(
         assert (head.status == 200) == there
         assert await try_push(client, name, blob)
         assert await pulled(client, name, blob) == blob
+    image = Image(b"one")
+    proxy.mode = mode
+    while not await try_image(client, name, image):
+        assert mode == "third"
+    assert (await client.call("GET", f"/v2/{name}/manifests/{image.digest}")).body == image.manifest
+    proxy.mode = "none"
     report = await fsck.run(silent, deep=True)
     assert set(report.faults) <= {"object that nobody has"}, report.result()
     assert (proxy.spoilt > 0) == (mode == "third")
@@ -207,6 +224,101 @@ async def test_a_full_bucket_is_told_and_its_space_given_back(
     assert [found async for found in cleanup.objects.uploads("")] == []
     assert await try_push(client, name, large)
     assert (await fsck.run(silent, deep=True)).faults == {}
+
+
+@dataclass
+class FaultyDisk:
+    """Spoils what a directory store and the sender of its files ask of the disk."""
+
+    mode: str = "none"
+    calls: int = 0
+    spoilt: int = 0
+
+    def before_call(self) -> None:
+        self.calls += 1
+        if self.mode == "slow":
+            time.sleep(0.05)
+        if self.mode == "third" and self.calls % 3 == 0:
+            self.spoilt += 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def spoiling(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def spoilt(*arguments: Any, **named: Any) -> Any:
+            self.before_call()
+            return work(*arguments, **named)
+
+        return spoilt
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FaultyDisk:
+    disk = FaultyDisk()
+    in_thread = DirectoryStore.in_thread
+
+    async def spoilt_in_thread(self: DirectoryStore, work: Any, /, *arguments: Any, **named: Any) -> Any:
+        return await in_thread(self, disk.spoiling(work), *arguments, **named)
+
+    monkeypatch.setattr(DirectoryStore, "in_thread", spoilt_in_thread)
+    monkeypatch.setattr(sending, "_open", disk.spoiling(sending._open))
+    monkeypatch.setattr(sendfile, "_send", disk.spoiling(sendfile._send))
+    return disk
+
+
+@pytest.mark.parametrize("mode", ["slow", "third"])
+async def test_a_disk_that_is_slow_or_fails_every_third_call_loses_nothing(
+    disk: FaultyDisk, scratch: Path, mongo_url: str, redis_url: str, name: str, mode: str
+) -> None:
+    times = {"grace": timedelta(hours=1), "quarantine": timedelta(hours=1)}
+    async with (
+        running_registry(scratch / f"r{uuid.uuid4().hex[:7]}", mongo_url, redis_url) as running,
+        collecting_from(running, **times) as collector,
+    ):
+        client, before = running.client(), random.Random(9).randbytes(MIB)
+        await client.push_blob(name, before)
+        disk.mode = mode
+        got = [await pulled_or_told(client, name, before) for _ in range(9)]
+        assert set(got) == ({before, None} if mode == "third" else {before})
+        images = [Image(random.Random(number).randbytes(3 * MIB)) for number in range(4)]
+        pushed = [await try_image(client, name, image) for image in images]
+        assert all(pushed) or mode == "third"
+        for image, there in zip(images, pushed, strict=True):
+            for blob in image.blobs:
+                assert await pulled_or_told(client, name, blob) in ((blob, None) if there else (blob, b"", None))
+        disk.mode = "none"
+        for image in images:
+            assert await try_image(client, name, image)
+            for blob in image.blobs:
+                assert await pulled(client, name, blob) == blob
+        assert (disk.spoilt > 0) == (mode == "third")
+        store, objects = collector.store, collector.objects
+        uploads = Uploads(store, objects, Blobs(store, objects, collector.quarantine))
+        cleanup = Cleanup(store, objects, uploads, timedelta(0))
+        await cleanup.run(silent)
+        assert await running.upload_files() == []
+        report = await Fsck(store, objects, cleanup, collector.quarantine, timedelta(hours=1)).run(silent, deep=True)
+        assert report.faults == {}, report.result()
+
+
+async def try_image(client: Client, name: str, image: Image) -> bool:
+    """Push an image as a client without patience does; whether all of it was acknowledged."""
+    acknowledged = [await try_push(client, name, blob) for blob in image.blobs]
+    if not all(acknowledged):
+        return False
+    done = await client.push_manifest(name, image.digest, image.manifest, OCI_MANIFEST)
+    assert done.status == 201 or (done.status, done.code) == (503, "UNAVAILABLE"), done.body
+    return done.status == 201
+
+
+async def pulled_or_told(client: Client, name: str, data: bytes) -> bytes | None:
+    """A blob, empty where it is not there; None where it is told that it cannot be read now, or the answer breaks off."""
+    try:
+        answer = await client.call("GET", f"/v2/{name}/blobs/{digest_of(data)}")
+    except aiohttp.ClientPayloadError:
+        return None
+    if answer.status == 503:
+        assert answer.code == "UNAVAILABLE"
+        return None
+    return answer.body if answer.status == 200 else b""
 
 
 @pytest.fixture

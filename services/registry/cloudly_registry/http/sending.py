@@ -11,6 +11,7 @@ import structlog
 from aiohttp import hdrs, web
 from cloudly_kit.errors import DomainError, NotFound
 from cloudly_kit.objects import ObjectStore
+from cloudly_kit.objects.disk import disk_errors
 
 from cloudly_registry.http import metrics
 from cloudly_registry.http.sendfile import send_file
@@ -83,8 +84,9 @@ async def _stream(
 
 async def _send_file(request: web.Request, path: Path, key: str, headers: dict[str, str]) -> web.StreamResponse:
     try:
-        fd, size = await asyncio.to_thread(_open, path)
-    except (FileNotFoundError, NotADirectoryError):
+        with disk_errors():
+            fd, size = await asyncio.to_thread(_open, path)
+    except FileNotFoundError:
         raise NotFound("object", key) from None
     try:
         asked = _asked(request, size, headers)
@@ -95,9 +97,9 @@ async def _send_file(request: web.Request, path: Path, key: str, headers: dict[s
             await response.prepare(request)
             return response
         if end - start <= _SMALL:
-            response = web.Response(
-                status=response.status, headers=response.headers, body=os.pread(fd, end - start, start)
-            )
+            with disk_errors():
+                body = os.pread(fd, end - start, start)
+            response = web.Response(status=response.status, headers=response.headers, body=body)
         await response.prepare(request)
         with _breaking_off(request, key):
             if end - start > _SMALL:
@@ -110,7 +112,10 @@ async def _send_file(request: web.Request, path: Path, key: str, headers: dict[s
 
 
 def _open(path: Path) -> tuple[int, int]:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except NotADirectoryError as error:
+        raise FileNotFoundError(path) from error
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)
@@ -135,7 +140,7 @@ def _breaking_off(request: web.Request, key: str) -> Iterator[None]:
     """What fails behind the head of an answer can only be told by the end of the connection."""
     try:
         yield
-    except (DomainError, ConnectionError, EOFError) as error:
+    except (DomainError, OSError, EOFError) as error:
         log.warning("registry.pull_broke_off", object=key, error=repr(error))
         if request.transport is not None:
             request.transport.abort()
