@@ -162,6 +162,7 @@ async def test_a_push_waits_for_a_transaction_that_nobody_ends(client: Client, r
     mongo.close()
 
 
+@pytest.mark.parametrize("registry", ["directory", "s3"], indirect=True, scope="module")
 @pytest.mark.parametrize("place", CRASHES[:4])
 async def test_what_a_killed_push_left_is_given_back(
     registry: Registry, cleanup: Cleanup, name: str, place: str

@@ -131,6 +131,28 @@ async def test_stuck_clients_hold_up_nobody(client: Client, registry: Registry, 
         wire.writer.transport.abort()
 
 
+async def test_two_requests_at_once_cannot_write_to_one_upload(client: Client, name: str) -> None:
+    location, _ = await upload(client, name)
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield bytes(2 << 20)
+        started.set()
+        await release.wait()
+        yield b"end"
+
+    first = asyncio.create_task(client.call("PATCH", location, data=slow()))
+    await started.wait()
+    await asyncio.sleep(0.2)
+    refused = await client.call("PATCH", location, data=b"intruder")
+    assert (refused.status, refused.code) == (409, "BLOB_UPLOAD_INVALID")
+    assert (await client.call("DELETE", location)).status == 409
+    release.set()
+    assert (await first).status == 202
+    digest = digest_of(bytes(2 << 20) + b"end")
+    assert (await client.call("PUT", location, params={"digest": digest})).status == 201
+
+
 async def test_what_is_elsewhere_is_not_found(registry: Registry) -> None:
     for path in ("/", "/etc/passwd", "/v2/..%2f..%2fetc/passwd", "/objects/../x", "/objects/.signing-key"):
         async with registry.http.get(registry.base + path) as answer:
