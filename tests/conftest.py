@@ -106,6 +106,13 @@ class Suite:
         """A client logged in as the admin."""
         return Api(self.url, self.admin_username, self.admin_password)
 
+    def stores(self) -> dict[str, str]:
+        """The URLs of the suite's database and Redis, by the names of their variables."""
+        import json
+
+        told: dict[str, str] = json.loads((self.directory / "data/run/stores.json").read_text())
+        return told
+
     def log_tail(self) -> str:
         """The end of the terminal's output."""
         return (self.directory / "up.log").read_text(errors="replace")[-6000:]

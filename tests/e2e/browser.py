@@ -47,12 +47,9 @@ class Visit:
         return page
 
     def logged_in(self, suite, path: str = "/") -> Page:
-        return self.logged_in_as(suite.admin_username, suite.admin_password, path)
-
-    def logged_in_as(self, name: str, password: str, path: str = "/") -> Page:
         page = self.open(path)
-        page.get_by_label("User name").fill(name)
-        page.get_by_label("Password").fill(password)
+        page.get_by_label("User name").fill(suite.admin_username)
+        page.get_by_label("Password").fill(suite.admin_password)
         page.get_by_role("button", name="Log in", exact=True).click()
         expect(page.get_by_role("navigation", name="Main")).to_be_visible()
         return page

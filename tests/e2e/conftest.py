@@ -1,12 +1,12 @@
 """A real browser for the dashboard's tests."""
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.browser import ARGUMENTS, CHROMIUM, Visit
+from tests.e2e.people import Person
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,11 @@ def visit(browser, suite) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def viewer(api, visit, suite) -> Iterator[Callable[[str], Page]]:
-    """Logs somebody in who may only look, on a page."""
-    name, password = f"v{uuid.uuid4().hex[:8]}", "correct horse battery"
-    made = api.post("/api/v1/users", {"user": {"name": name, "roles": ["viewer"], "password": password}})
-    yield lambda path: visit.logged_in_as(name, password, path)
-    api.delete(f"/api/v1/users/{made['id']}")
+def person(api) -> Iterator[Person]:
+    """Somebody who may only look."""
+    made = Person(api)
+    yield made
+    api.delete(f"/api/v1/users/{made.id}")
 
 
 @pytest.fixture

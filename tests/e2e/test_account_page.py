@@ -2,10 +2,6 @@
 
 import json
 import re
-import secrets
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pyotp
 import pytest
@@ -13,51 +9,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.conftest import Api
 from tests.e2e.browser import Visit, dialog, heading, serious
+from tests.e2e.people import Person, give_authenticator, kept_codes, next_code
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
-
-AUTHENTICATOR = {
-    "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
-    "isUserVerified": True, "automaticPresenceSimulation": True,
-}  # fmt: skip
-
-
-class Person:
-    """A user of their own, so that no test changes how another logs in."""
-
-    def __init__(self, api: Any, name: str) -> None:
-        self.name = name
-        self.password = secrets.token_urlsafe(16)
-        user = {"name": name, "roles": ["viewer"], "password": self.password}
-        self.id = api.post("/api/v1/users", {"user": user})["id"]
-
-    def enter(self, page: Page, password: str = "") -> None:
-        """Fill in the login and send it."""
-        page.get_by_label("User name").fill(self.name)
-        page.get_by_label("Password").fill(password or self.password)
-        page.get_by_role("button", name="Log in", exact=True).click()
-
-    def at_account(self, visit: Visit) -> Page:
-        """Logged in, at the account page."""
-        page = visit.open("/account")
-        self.enter(page)
-        heading(page, "Your account")
-        return page
-
-
-@pytest.fixture
-def person(api) -> Iterator[Person]:
-    made = Person(api, f"ada-{secrets.token_hex(4)}")
-    yield made
-    api.delete(f"/api/v1/users/{made.id}")
-
-
-def give_authenticator(page: Page) -> Any:
-    """A device that keeps passkeys and says yes at once; the CDP session that it lives in."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
-    return session
 
 
 def set_up_app(page: Page) -> tuple[pyotp.TOTP, list[str]]:
@@ -74,24 +28,11 @@ def set_up_app(page: Page) -> tuple[pyotp.TOTP, list[str]]:
     return app, kept_codes(page)
 
 
-def kept_codes(page: Page) -> list[str]:
-    """The ten codes of the open dialog, which is then closed."""
-    shown = dialog(page, "Your recovery codes")
-    rows = shown.get_by_role("list", name="Recovery codes").get_by_role("listitem")
-    expect(rows).to_have_count(10)
-    codes = rows.all_inner_texts()
-    with page.expect_download() as download:
-        shown.get_by_role("button", name="Download").click()
-    assert all(code in download.value.path().read_text() for code in codes)
-    shown.get_by_role("button", name="I have kept them").click()
-    expect(shown).to_have_count(0)
-    assert codes[0] not in page.content()
-    return codes
-
-
-def next_code(app: pyotp.TOTP) -> str:
-    """A code that was not used yet: the one of the next half minute, which the server takes too."""
-    return app.at(datetime.now(UTC) + timedelta(seconds=app.interval))
+def at_account(visit: Visit, person: Person) -> Page:
+    """Logged in, at the account page."""
+    page = person.at(visit, "/account")
+    heading(page, "Your account")
+    return page
 
 
 def log_out(page: Page) -> None:
@@ -104,7 +45,7 @@ def factors(page: Page) -> Locator:
 
 
 def test_a_passkey_made_on_the_page_logs_in_alone_and_as_second_step_and_is_renamed_and_removed(visit, person):
-    page = person.at_account(visit)
+    page = at_account(visit, person)
     give_authenticator(page)
     page.get_by_role("button", name="Add passkey").click()
     adding = dialog(page, "Add a passkey")
@@ -163,7 +104,7 @@ def test_a_browser_that_has_no_passkey_says_so_and_other_ways_stay_open(visit, s
 
 
 def test_an_authenticator_app_and_recovery_codes_log_in_each_code_once(visit, person):
-    page = person.at_account(visit)
+    page = at_account(visit, person)
     page.get_by_role("button", name="Set up authenticator app").click()
     app, codes = set_up_app(page)
     expect(factors(page)).to_contain_text("10 codes left")
@@ -282,10 +223,10 @@ def test_an_admin_says_who_must_have_second_factors_and_resets_those_of_somebody
 
 
 def test_sessions_are_listed_and_ended_from_the_page(visit, browser: Browser, suite, person):
-    page = person.at_account(visit)
+    page = at_account(visit, person)
     contexts = [browser.new_context(user_agent=f"cloudly-cli/{number}") for number in range(2)]
     elsewhere = [Visit(context, suite.url) for context in contexts]
-    others = [person.at_account(other) for other in elsewhere]
+    others = [at_account(other, person) for other in elsewhere]
     page.reload()
     sessions = page.get_by_role("list", name="Sessions").get_by_role("listitem")
     expect(sessions.filter(has_text="This one")).to_contain_text("Chrome on Linux")
@@ -312,7 +253,7 @@ def test_sessions_are_listed_and_ended_from_the_page(visit, browser: Browser, su
 
 
 def test_a_new_password_is_checked_before_it_counts(visit, person):
-    page = person.at_account(visit)
+    page = at_account(visit, person)
     old, new = page.get_by_label("Present password"), page.get_by_label("New password", exact=True)
     expect(new).to_have_accessible_description(re.compile("At least 10 characters"))
 
@@ -351,7 +292,7 @@ def test_a_lockout_says_until_when(visit, person):
 def test_the_account_and_its_dialogs_have_no_serious_barrier(browser, suite, person, scheme):
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
     visit = Visit(context, suite.url)
-    page = person.at_account(visit)
+    page = at_account(visit, person)
     found = {"account": serious(page)}
     page.get_by_role("button", name="Set up authenticator app").click()
     setting_up = dialog(page, "Set up an authenticator app")

@@ -286,3 +286,18 @@ def test_no_page_has_a_serious_barrier(browser, suite, api, cluster, scheme):
     found["dialog"] = serious(page)
     context.close()
     assert {where: what for where, what in found.items() if what} == {}
+
+
+def test_a_session_that_is_revoked_under_an_open_page_leads_to_the_login_and_back(visit, api, person):
+    address = f"{visit.url}/workloads?only=attention"
+    page = person.at(visit, "/workloads?only=attention")
+    heading(page, "Workloads")
+    api.post(f"/api/v1/users/{person.id}/sessions/revoke-all")
+    # Nobody touches the page: its stream ends, and that tells it.
+    heading(page, "Log in to Cloudly")
+    expect(page.get_by_text("Your session has ended")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_have_count(0)
+    assert serious(page) == []
+    person.enter(page)
+    heading(page, "Workloads")
+    assert page.url == address

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import pyotp
 import pytest
 from cloudly_auth.testing import provider_process
 from playwright.sync_api import Page, expect
 
+from tests.conftest import Api
 from tests.e2e.browser import HEARD_WITHIN_MS, Visit, dialog, heading, serious
+from tests.e2e.people import give_authenticator, kept_codes, next_code
 
 __all__ = ["provider_process"]
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -87,6 +90,43 @@ def test_an_account_is_linked_on_its_page_and_unlinked_there(abroad, suite, corp
     page.get_by_role("button", name="Unlink Corp").click()
     dialog(page, "Unlink Corp?").get_by_role("button", name="Unlink").click()
     expect(page.get_by_role("button", name="Link Corp")).to_be_visible()
+
+
+@pytest.mark.parametrize("way", ["password", "code", "passkey"])
+def test_linking_long_after_the_login_asks_for_a_proof(abroad, suite, corp, person, way):
+    page = person.at(abroad, "/account")
+    own = Api(suite.url, person.name, person.password)
+    if way == "code":
+        app = pyotp.TOTP(own.post("/api/v1/auth/factors/totp")["secret"])
+        own.post("/api/v1/auth/factors/totp/confirm", {"code": app.now()})
+        page.reload()
+    if way == "passkey":
+        give_authenticator(page)
+        page.get_by_role("button", name="Add passkey").click()
+        dialog(page, "Add a passkey").get_by_role("button", name="Create passkey").click()
+        kept_codes(page)
+    person.logged_in_long_ago(suite)
+    page.get_by_role("button", name="Link Corp").click()
+    confirm = dialog(page, "Confirm that it is you")
+    assert serious(page) == []
+    if way == "passkey":
+        confirm.get_by_role("button", name="Use a passkey").click()
+        confirm.get_by_role("button", name="Continue with a passkey").click()
+    else:
+        if way == "code":
+            confirm.get_by_role("button", name="Use a code").click()
+        field = confirm.get_by_label("Your password" if way == "password" else "Code")
+        field.fill("000000000")
+        confirm.get_by_role("button", name="Continue").click()
+        # Whoever only sits here goes no further.
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_be_focused()
+        field.fill(person.password if way == "password" else next_code(app))
+        confirm.get_by_role("button", name="Continue").click()
+    authorize(page, f"{person.name}@example.com")
+    expect(page.get_by_text(f"Your account is linked to {person.name}@example.com at Corp")).to_be_visible(
+        timeout=HEARD_WITHIN_MS
+    )
 
 
 def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, provider_process):

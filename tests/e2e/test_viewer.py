@@ -8,9 +8,9 @@ from tests.e2e.browser import heading, serious
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
-def test_clusters_and_workloads_offer_a_viewer_nothing_that_is_refused(viewer, suite, api, cluster):
+def test_clusters_and_workloads_offer_a_viewer_nothing_that_is_refused(visit, suite, api, person, cluster):
     workload = api.post("/api/v1/workloads", {"name": "lookout", "clusterId": cluster, "image": "nginx:1.29"})
-    page = viewer("/clusters")
+    page = person.at(visit, "/clusters")
     heading(page, "Clusters")
     expect(page.get_by_role("link", name="harbour")).to_be_visible()
     expect(page.get_by_role("button", name="New cluster")).to_have_count(0)
@@ -38,8 +38,8 @@ def test_clusters_and_workloads_offer_a_viewer_nothing_that_is_refused(viewer, s
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_keys_offer_a_viewer_nothing_that_is_refused(viewer):
-    page = viewer("/keys")
+def test_keys_offer_a_viewer_nothing_that_is_refused(visit, person):
+    page = person.at(visit, "/keys")
     heading(page, "Keys")
     expect(page.get_by_role("table", name="Master keys").get_by_text("Current")).to_be_visible()
     expect(page.get_by_role("table", name="Signing keys").get_by_text("Signs", exact=True)).to_be_visible()

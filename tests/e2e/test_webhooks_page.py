@@ -173,10 +173,10 @@ def test_a_legacy_receiver_is_told_of_pushes_alone(visit, suite, api, receiver, 
     api.delete(f"/api/v1/webhooks/{made['id']}")
 
 
-def test_who_may_only_look_sees_webhooks_and_changes_none(viewer, api, receiver, name):
+def test_who_may_only_look_sees_webhooks_and_changes_none(visit, api, person, receiver, name):
     wish = {"name": name, "url": receiver.url, "allowHttp": True, "events": ["WEBHOOK_EVENT_IMAGE_PUSHED"]}
     made = api.post("/api/v1/webhooks", {**wish, "repositories": [f"{name}/*"]})["webhook"]
-    page = viewer(f"/webhooks/{made['id']}")
+    page = person.at(visit, f"/webhooks/{made['id']}")
     heading(page, name)
     expect(page.get_by_role("region", name="Facts")).to_contain_text(receiver.url)
     for action in ("Send test", "Edit", "More"):

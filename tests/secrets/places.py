@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import bson
@@ -15,11 +14,7 @@ from tests.conftest import Suite
 def kept(suite: Suite, cache: "redis.Redis") -> Iterator[tuple[str, bytes]]:
     """Everything in Redis and in all databases, as it can be read."""
     yield "Redis", b"\n".join(_redis_values(cache))
-    pid = suite.processes()["mongo"]
-    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    mongo: pymongo.MongoClient[Any] = pymongo.MongoClient(
-        f"mongodb://127.0.0.1:{arguments[arguments.index('--port') + 1]}/?directConnection=true"
-    )
+    mongo: pymongo.MongoClient[Any] = pymongo.MongoClient(suite.stores()["MONGODB_URL"])
     for database in mongo.list_database_names():
         for collection in mongo[database].list_collection_names():
             rows = [bson.encode(row) for row in mongo[database][collection].find({})]

@@ -8,7 +8,7 @@ import type { MenuItem } from "./elements/menu";
 import "./elements/menu";
 import type { Page } from "./elements/page";
 import "./elements/problem-box";
-import { toast, toastError } from "./elements/toasts";
+import { toastError } from "./elements/toasts";
 import "./elements/toasts";
 import { diversion, match, navigate, type Route } from "./router";
 import { nowhere, routes } from "./routes";
@@ -323,7 +323,6 @@ export class App extends LitElement {
   private readonly navigated = (): void => void this.show(true);
 
   private readonly sessionChanged = (): void => {
-    if (session.ending === "expired") toast("Your session has ended. Log in again to go on where you were.");
     this.requestUpdate();
     void this.show(true);
   };

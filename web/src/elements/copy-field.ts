@@ -43,6 +43,7 @@ export class CopyField extends LitElement {
         border: 1px solid var(--line);
         border-radius: var(--radius);
         background: var(--sunken);
+        text-align: start;
       }
       :host([inline]) div {
         align-items: center;

@@ -65,6 +65,7 @@ export class Page extends LitElement {
         display: flex;
         flex-wrap: wrap;
         align-items: center;
+        justify-content: flex-end;
         gap: var(--gap-2) var(--gap-3);
         margin-inline-start: auto;
       }

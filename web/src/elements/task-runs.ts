@@ -52,7 +52,7 @@ export class TaskRuns extends LitElement {
     const { value, error } = this.runs;
     if (error) return html`<div class="inside"><cl-problem .error=${error}></cl-problem></div>`;
     if (!value) return html`<cl-empty symbol="wait" heading="Reading…"></cl-empty>`;
-    if (value.length === 0) return html`<cl-empty symbol="idle" heading="It has not run yet">${this.empty}</cl-empty>`;
+    if (value.length === 0) return html`<p class="inside muted">It has not run yet. ${this.empty}</p>`;
     return html`<cl-table label=${this.label} noun="run" .columns=${this.columns()} .rows=${value} .detail=${this.detail}></cl-table>`;
   }
 

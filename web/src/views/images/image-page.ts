@@ -59,9 +59,10 @@ export class ImagePage extends LitElement {
     }
     const workload = workloads.get(image.workloadId ?? "");
     const writes = permissions.allows("images.write");
+    const newest = image.versions?.[0]?.tag;
     return html`<cl-page heading=${image.repository ?? image.name} .crumbs=${crumbs}>
         ${image.public ? html`<cl-status slot="status" .standing=${{ tone: "warn", label: "Public" }}></cl-status>` : nothing}
-        ${workload && permissions.allows("workloads.write") ? html`<button slot="actions" type="button" @click=${() => this.announcing.show(`${image.target ?? ""}:${image.versions?.[0]?.tag ?? ""}`)}>${icon("send")} Announce</button>` : nothing}
+        ${workload && newest && permissions.allows("workloads.write") ? html`<button slot="actions" type="button" @click=${() => this.announcing.show(`${image.target ?? ""}:${newest}`)}>${icon("send")} Announce</button>` : nothing}
         ${writes ? html`<button slot="actions" type="button" @click=${() => this.askToDelete(image)}>${icon("trash")} Delete</button>` : nothing}
         <div class="columns">
           <div class="panel">

@@ -1,8 +1,8 @@
 // How keys stand, what their tasks did, and what dropping ends, in words. Pure.
 import type { Execution, MasterKey, SigningKey } from "../../api/records";
+import { progressOf, resultOf } from "../../state/executions";
 import type { Standing } from "../../state/standing";
 import { count } from "../../text/format";
-import { progressOf, resultOf } from "../../state/executions";
 
 const MASTER: Readonly<Record<string, Standing>> = {
   MASTER_KEY_STATE_CURRENT: { tone: "ok", label: "Current" },

@@ -151,10 +151,11 @@ export class Overview extends LitElement {
           grid-template-columns: repeat(2, minmax(0, 1fr));
         }
         .need {
-          grid-template-columns: minmax(0, 1fr) max-content;
+          grid-template-columns: max-content minmax(0, 1fr);
         }
         .need .subject {
           justify-self: end;
+          max-width: 100%;
         }
         .need .why {
           grid-column: 1 / -1;

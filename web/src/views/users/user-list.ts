@@ -216,19 +216,19 @@ export class UserList extends LitElement {
 }
 
 const USER_COLUMNS: readonly Column<User>[] = [
-  { key: "name", title: "Name", width: "minmax(120px, 2fr)", sort: ({ name }) => name, render: ({ name }) => html`<strong class="name">${name}</strong>` },
-  { key: "state", title: "State", width: "110px", sort: (user) => standingOf(user).label, render: (user) => html`<cl-status .standing=${standingOf(user)}></cl-status>` },
+  { key: "name", title: "Name", width: "minmax(72px, 2fr)", sort: ({ name }) => name, render: ({ name }) => html`<strong class="name">${name}</strong>` },
+  { key: "state", title: "State", width: "100px", sort: (user) => standingOf(user).label, render: (user) => html`<cl-status .standing=${standingOf(user)}></cl-status>` },
   { key: "type", title: "Type", width: "90px", hideBelow: 620, sort: kindOf, render: (user) => html`<span class="muted">${kindOf(user)}</span>` },
-  { key: "roles", title: "Roles", width: "minmax(100px, 2fr)", sort: rolesOf, render: rolesOf },
+  { key: "roles", title: "Roles", width: "minmax(64px, 2fr)", sort: rolesOf, render: rolesOf },
   { key: "created", title: "Created", width: "110px", hideBelow: 520, sort: ({ createTime }) => createTime ?? "", render: ({ createTime }) => html`<cl-time class="muted" .at=${createTime}></cl-time>` },
 ];
 
 const LINK_COLUMNS: readonly Column<Invitation>[] = [
-  { key: "name", title: "For", width: "minmax(120px, 2fr)", sort: ({ name }) => name, render: ({ name }) => html`<strong class="name">${name}</strong>` },
-  { key: "kind", title: "Kind", width: "110px", render: ({ kind }) => (kind === "INVITATION_KIND_RESET" ? "Password reset" : "Invitation") },
+  { key: "name", title: "For", width: "minmax(72px, 2fr)", sort: ({ name }) => name, render: ({ name }) => html`<strong class="name">${name}</strong>` },
+  { key: "kind", title: "Kind", width: "minmax(72px, 1fr)", render: ({ kind }) => (kind === "INVITATION_KIND_RESET" ? "Password reset" : "Invitation") },
   { key: "roles", title: "Roles", width: "minmax(90px, 1fr)", hideBelow: 620, render: rolesOf },
   { key: "by", title: "Made by", width: "minmax(80px, 1fr)", hideBelow: 760, render: ({ invitedBy }) => html`<span class="muted">${invitedBy}</span>` },
-  { key: "ends", title: "Ends", width: "100px", sort: ({ expireTime }) => expireTime ?? "", render: ({ expireTime }) => html`<cl-time class="muted" .at=${expireTime}></cl-time>` },
+  { key: "ends", title: "Ends", width: "60px", sort: ({ expireTime }) => expireTime ?? "", render: ({ expireTime }) => html`<cl-time class="muted" .at=${expireTime}></cl-time>` },
 ];
 
 function actionsOn(user: User): MenuItem[] {

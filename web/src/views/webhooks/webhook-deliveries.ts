@@ -29,6 +29,8 @@ const STATES = [
 @customElement("cl-webhook-deliveries")
 export class WebhookDeliveries extends LitElement {
   @property({ attribute: false }) webhookId = "";
+  /** There is no message for trying it out. */
+  @property({ type: Boolean }) untestable = false;
   /** Nothing is sent again by a webhook that is disabled. */
   @property({ type: Boolean }) disabled = false;
   @state() private only = "";
@@ -90,7 +92,7 @@ export class WebhookDeliveries extends LitElement {
     if (!value) return html`<cl-empty symbol="wait" heading="Reading deliveries…"></cl-empty>`;
     if (value.deliveries.length === 0) {
       return this.only === ""
-        ? html`<cl-empty symbol="send" heading="Nothing was sent in the last week">Send a test to see whether the receiver takes messages.</cl-empty>`
+        ? html`<cl-empty symbol="send" heading="Nothing was sent in the last week">${this.untestable ? "Push an image to see whether the receiver takes messages." : "Send a test to see whether the receiver takes messages."}</cl-empty>`
         : html`<cl-empty symbol="search" heading="No delivery fits"></cl-empty>`;
     }
     return html`<cl-table label="Deliveries" noun="delivery" .columns=${permissions.allows("webhooks.write") ? [...COLUMNS, this.againColumn()] : COLUMNS} .rows=${value.deliveries} .detail=${renderDetail}></cl-table>

@@ -87,7 +87,7 @@ export class WebhookPage extends LitElement {
           <cl-problem .error=${error}></cl-problem>
           ${this.renderNotice(webhook)}
           <div class="columns">
-            <cl-webhook-deliveries .webhookId=${webhook.id} ?disabled=${webhook.disabled ?? false} @attempted=${() => void this.webhook.read()}></cl-webhook-deliveries>
+            <cl-webhook-deliveries .webhookId=${webhook.id} ?untestable=${legacy(webhook)} ?disabled=${webhook.disabled ?? false} @attempted=${() => void this.webhook.read()}></cl-webhook-deliveries>
             ${renderFacts(webhook)}
           </div>
         </div>
