@@ -83,8 +83,8 @@ def resource_of(method: contract.Method, request: Any, response: Any, notes: Not
         kind, id, name = made, str(getattr(found, "id", "")), str(getattr(found, "name", ""))
     if not id and not name and changes:
         kind, id, name = changes[0].kind, changes[0].id, changes[0].name
-    if not id and not name:
-        kind, id, name = notes.about if any(notes.about) else (kind, id, name)
+    if not id and not name and any(notes.about[1:]):
+        kind, id, name = notes.about
     if not name:
         name = next((change.name for change in changes if change.id == id), "")
     return pb.AuditResource(kind=kind.replace("_", " "), id=cut(id), name=cut(name))
