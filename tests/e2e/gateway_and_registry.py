@@ -10,7 +10,9 @@ import pytest
 from cloudly.auth.v1 import access_pb2
 from cloudly_gateway.testing import ContractServer, gateway_settings, serving
 from cloudly_kit.config import SERVICES
+from cloudly_kit.identity import REVOKED_KEY
 from cloudly_registry.testing import Registry, running_registry
+from redis.asyncio import Redis
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class House:
     registry: Registry
     url: str
     """The gateway's."""
+
+    async def revoke(self, session: str) -> None:
+        """End a session, as auth tells it."""
+        async with Redis.from_url(self.registry.settings.redis_url.get_secret_value()) as client:
+            await client.set(f"{REVOKED_KEY}{session}", "1", ex=600)
 
 
 @pytest.fixture(scope="module")

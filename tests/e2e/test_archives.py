@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-import redis.asyncio
 from cloudly_gateway.rest import handler
-from cloudly_kit.identity import REVOKED_KEY
 from cloudly_registry.testing import Registry
 
 from tests.dockerd import DockerEngine
@@ -216,8 +214,7 @@ async def test_a_push_ends_when_the_login_behind_it_does_and_leaves_nothing(
 
     writing = asyncio.create_task(asyncio.to_thread(write))
     assert await until(house.registry, lambda files: any(path.stat().st_size for path in files))
-    async with redis.asyncio.Redis.from_url(house.registry.settings.redis_url.get_secret_value()) as client:
-        await client.set(f"{REVOKED_KEY}s-{image}", "1", ex=600)
+    await house.revoke(f"s-{image}")
     # While the client has nothing more to send.
     assert await until_no_uploads(house.registry)
     over.set()

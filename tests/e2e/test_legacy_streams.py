@@ -62,6 +62,15 @@ class Client:
             told = await self.exchange(stream, "chunk", next=True, backpressure=False, chunkData=data)
         return await self.exchange(stream, "chunk", next=False, backpressure=False, chunkData=CLOSING)
 
+    async def push_half(self, image_id: str, archive: bytes) -> str:
+        """Begin to stream an archive in; the stream's id."""
+        stream = f"uni_{secrets.token_hex(12)}"
+        record = {"_isVirtualStream": True, "streamId": stream}
+        await self.fire("pushImageVersion", imageId=image_id, versionString="v1", imageStream=record)
+        data = {"type": "Buffer", "data": list(archive[: len(archive) // 2])}
+        await self.exchange(stream, "chunk", chunkData=data)
+        return stream
+
     async def pull(self, image_id: str, tag: str) -> bytes:
         """Stream an archive out."""
         answer = await self.fire("pullImageVersion", imageId=image_id, versionString=tag)
@@ -80,9 +89,9 @@ class Client:
 
 
 @asynccontextmanager
-async def client_of(house: House, wire: str, role: str = "admin") -> AsyncIterator[Client]:
+async def client_of(house: House, wire: str, role: str = "admin", session: str = "") -> AsyncIterator[Client]:
     """A client of either kind."""
-    jwt = house.registry.auth.issue(role, audience="cloudly-legacy")
+    jwt = house.registry.auth.issue(role, audience="cloudly-legacy", session=session)
     if wire == "http":
         yield Client(OverHttp(house.registry.http, house.url), jwt)
         return
@@ -164,16 +173,30 @@ async def test_requests_that_cannot_be_are_refused_before_a_byte(house: House) -
 async def test_a_client_that_falls_silent_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     async with client_of(house, "http") as client:
         id, repository = await made(client)
-        stream = f"uni_{secrets.token_hex(12)}"
-        record = {"_isVirtualStream": True, "streamId": stream}
-        await client.fire("pushImageVersion", imageId=id, versionString="v1", imageStream=record)
-        data = {"type": "Buffer", "data": list(archive(Image(b"one" * 50_000))[:50_000])}
-        await client.exchange(stream, "chunk", chunkData=data)
-    async with asyncio.timeout(30):
-        while not await house.registry.upload_files():
-            await asyncio.sleep(0.05)
+        await client.push_half(id, archive(Image(b"one" * 50_000)))
+        await until_uploads(house, there=True)
     monkeypatch.setattr(streams, "IDLE_SECONDS", 0.1)
-    async with asyncio.timeout(30):
-        while await house.registry.upload_files():
-            await asyncio.sleep(0.05)
+    await until_uploads(house, there=False)
     assert (await house.registry.client().call("GET", f"/v2/{repository}/manifests/v1")).status == 404
+
+
+async def test_a_push_ends_with_the_login_behind_it(house: House) -> None:
+    session = f"s-{uuid.uuid4().hex}"
+    async with client_of(house, "http") as client, client_of(house, "http", session=session) as pushing:
+        id, repository = await made(client)
+        stream = await pushing.push_half(id, archive(Image(b"one" * 50_000)))
+        await until_uploads(house, there=True)
+        await house.revoke(session)
+        async with asyncio.timeout(60):
+            while (told := await pushing.exchange(stream, "keepAlive", keepAlive=True))["keepAlive"]:
+                await asyncio.sleep(0.1)
+        assert "revoked" in told["error"]["text"]
+        await until_uploads(house, there=False)
+    assert (await house.registry.client().call("GET", f"/v2/{repository}/manifests/v1")).status == 404
+
+
+async def until_uploads(house: House, *, there: bool) -> None:
+    """Wait until the registry keeps uploads, or none."""
+    async with asyncio.timeout(30):
+        while bool(await house.registry.upload_files()) is not there:
+            await asyncio.sleep(0.05)
