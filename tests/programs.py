@@ -2,10 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 SECONDS = 120.0
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
 async def run(
@@ -27,3 +30,25 @@ async def run(
             await process.wait()
     assert (process.returncode != 0) == fails, f"{' '.join(map(str, command))}\n{output.decode()}"
     return output.decode().strip()
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts programs that go on beside the test, and ends with it those that have not ended."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def program(*command: str | Path, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *(str(word) for word in command),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **environment},
+        )
+        started.append(process)
+        return process
+
+    yield program
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

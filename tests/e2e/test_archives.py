@@ -23,9 +23,9 @@ from cloudly_registry.testing import Registry
 from tests.dockerd import DockerEngine
 from tests.e2e.gateway_and_registry import House, house
 from tests.images import WebImage, docker_archive, write_oci_layout
-from tests.programs import run
+from tests.programs import Start, run, start
 
-__all__ = ["house"]
+__all__ = ["house", "start"]
 pytestmark = pytest.mark.e2e
 needs_skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 PADDING = 12_000_000
@@ -193,17 +193,14 @@ async def test_a_client_that_does_not_go_on_leaves_nothing(
 
 
 async def test_a_push_ends_when_the_login_behind_it_does_and_leaves_nothing(
-    house: House, cloudly: Cloudly, image: str, tmp_path: Path
+    house: House, start: Start, cloudly: Cloudly, image: str, tmp_path: Path
 ) -> None:
     content = docker_archive(WebImage("web", padding=PADDING), "web:v1")
     token = house.registry.auth.issue("admin", session=f"s-{image}")
     arriving = tmp_path / "arriving"
     os.mkfifo(arriving)
-    running = await asyncio.create_subprocess_exec(
-        "cloudly", "image", "push-archive", f"{image}:v1", arriving,
-        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CLOUDLY_URL": house.url, "CLOUDLY_TOKEN": token},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+    environment = {"XDG_CONFIG_HOME": str(tmp_path), "CLOUDLY_URL": house.url, "CLOUDLY_TOKEN": token}
+    running = await start("cloudly", "image", "push-archive", f"{image}:v1", arriving, environment=environment)
     over = threading.Event()
 
     def write() -> None:
@@ -218,7 +215,7 @@ async def test_a_push_ends_when_the_login_behind_it_does_and_leaves_nothing(
     # While the client has nothing more to send.
     assert await until_no_uploads(house.registry)
     over.set()
-    told = (await asyncio.wait_for(running.communicate(), 60))[0].decode()
+    told = (await asyncio.wait_for(running.communicate(), 60))[1].decode()
     await writing
     assert (running.returncode, "revoked" in told.lower()) == (3, True), told
     assert (await house.registry.client().call("GET", f"/v2/images/{image}/manifests/v1")).status == 404

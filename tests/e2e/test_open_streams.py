@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +24,9 @@ from cloudly_kit.identity import AUDIENCE, CLOCK_SKEW_SECONDS
 from cloudly_kit.testing import ServiceHarness
 from prometheus_client import REGISTRY
 
+from tests.programs import Start, start
+
+__all__ = ["start"]
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "a long enough passphrase"
@@ -138,20 +140,16 @@ async def test_an_api_tokens_watch_ends_when_it_is_revoked(house: House) -> None
 
 
 async def test_the_command_watches_with_an_api_token_over_the_ends_of_what_it_buys(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: House, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = (await house.login("root"))["accessToken"]
     wish = {"token": {"name": "dashboards", "permissions": ["clusters.read"]}}
     secret = (await house.call("POST", "/api/v1/tokens", admin, wish))["secret"]
     # Access tokens that were made from here on are good for two seconds, and so are watches: one of ten minutes, so often.
     monkeypatch.setitem(auth_tokens.LIFETIMES, AUDIENCE, timedelta(seconds=2 - CLOCK_SKEW_SECONDS))
-    running = await asyncio.create_subprocess_exec(
-        "cloudly", "cluster", "list", "--watch", "-o", "json",
-        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CLOUDLY_URL": house.url, "CLOUDLY_TOKEN": secret},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    environment = {"XDG_CONFIG_HOME": str(tmp_path), "CLOUDLY_URL": house.url, "CLOUDLY_TOKEN": secret}
+    running = await start("cloudly", "cluster", "list", "--watch", "-o", "json", environment=environment)
     assert running.stdout is not None
-    assert running.stderr is not None
     seen = []
     async with asyncio.timeout(120):
         for number in range(3):
