@@ -2,16 +2,17 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
 from cloudly_cli import contract
 from cloudly_cli.client import Client
 from cloudly_cli.failures import Failure, Problem
+from cloudly_cli.layers import Stretch, named_layers
 from cloudly_cli.resolve import resolve
 
 Advance = Callable[[int], None]
@@ -32,19 +33,16 @@ def push_archive(context_name: str, image: str, file: str) -> None:
 
     FILE is what docker save or skopeo writes (docker-archive or OCI layout, compressed or not); - reads it from standard
     input: docker save web | cloudly image push-archive web:v1 -
-    """
-    import httpx
 
+    Of a file, layers that the image has are not sent, where their names tell their digests (docker save since version 25,
+    OCI layouts). A connection that breaks is made again, and the push goes on with the layers that are missing.
+    """
     client = Client(context_name)
     id_, tag, digest = _named(client, image)
     if digest:
         raise click.UsageError("an archive is stored under a tag: the digest comes of what is in it")
-    try:
-        with click.open_file(file, "rb") as source, _moving("Pushing", _size(source)) as advance:
-            answer = client.upload(f"/api/v1/images/{id_}/archives", {"tag": tag or "latest"}, _read(source, advance))
-    except httpx.TransportError as error:
-        message = f"the push broke off: {error or type(error).__name__}"
-        raise Failure(message, 1, "Nothing of it is visible. Push the archive again.") from error
+    with click.open_file(file, "rb") as source:
+        answer = _pushed(client, f"/api/v1/images/{id_}", tag or "latest", source)
     click.echo(answer["digest"])
 
 
@@ -85,6 +83,42 @@ def _named(client: Client, image: str) -> tuple[str, str, str]:
     return id_, tag, digest
 
 
+def _pushed(client: Client, image: str, tag: str, source: IO[bytes]) -> Any:
+    """The answer to an archive, also where the connection breaks in between. Raises Failure where it does not come back."""
+    import httpx
+
+    layers, size, failures, known = named_layers(source), _size(source), 0, -1
+    while True:
+        try:
+            present = _present(client, image, list(layers))
+            if len(present) > known:
+                failures = 0
+            known = len(present)
+            skipped = [layers[digest] for digest in present]
+            total = None if size is None else size - sum(end - start for start, end in skipped)
+            if present:
+                click.echo(f"{len(present)} of {len(layers)} large layers are there already.", err=True)
+            with _moving("Pushing", total) as advance:
+                pieces = _read(source, skipped, advance)
+                return client.upload(f"{image}/archives", {"tag": tag, "present": present}, pieces)
+        except (httpx.TransportError, Problem) as error:
+            if isinstance(error, Problem) and error.status not in _PASSING:
+                raise
+            failures += 1
+            if size is None or failures > len(_PAUSES):
+                message = f"the push broke off: {error or type(error).__name__}"
+                raise Failure(message, 1, "The tag is as it was. Push the archive again.") from error
+            click.echo(f"The connection broke ({error or type(error).__name__}); going on.", err=True)
+            time.sleep(_PAUSES[failures - 1])
+
+
+def _present(client: Client, image: str, digests: list[str]) -> list[str]:
+    if not digests:
+        return []
+    found: list[str] = client.call("GET", f"{image}/blobs", query={"digests": digests}).get("digests", [])
+    return found
+
+
 def _resumed(client: Client, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
     """The bytes of an archive, also where the connection breaks in between. Raises Failure where it does not come back."""
     import httpx
@@ -117,10 +151,18 @@ def _size(source: IO[bytes]) -> int | None:
     return size
 
 
-def _read(source: IO[bytes], advance: Advance) -> Iterator[bytes]:
-    while piece := source.read(_PIECE):
-        yield piece
-        advance(len(piece))
+def _read(source: IO[bytes], skipped: Iterable[Stretch], advance: Advance) -> Iterator[bytes]:
+    """The file without these stretches; what cannot be seeked is read as it comes."""
+    position = 0
+    for start, end in [*sorted(skipped), (None, None)]:
+        if source.seekable():
+            source.seek(position)
+        while piece := source.read(_PIECE if start is None else min(_PIECE, start - position)):
+            position += len(piece)
+            yield piece
+            advance(len(piece))
+        if end is not None:
+            position = end
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import shutil
 import tarfile
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from cloudly_gateway.rest import handler
-from cloudly_registry.testing import Registry
+from cloudly_kit.identity import REVOKED_KEY
+from cloudly_registry.references import digest_of
+from cloudly_registry.testing import Image, Registry
 
 from tests.dockerd import DockerEngine
 from tests.e2e.gateway_and_registry import House, house
@@ -234,26 +237,57 @@ async def test_a_pull_that_breaks_off_is_no_file(house: House, cloudly: Cloudly,
     assert list(tmp_path.glob("pulled.tar*")) == []
 
 
-@asynccontextmanager
-async def cutting(url: str, lengths: list[int]) -> AsyncIterator[str]:
-    """A way to the gateway on which the next answers break off after so many bytes."""
-    target = urlsplit(url)
+@dataclass
+class Cutting:
+    """A way to the gateway on which requests and answers with archives break off after so many bytes."""
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    target: str
+    up: list[int] = field(default_factory=list)
+    down: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    """The bytes of each archive on its way up."""
+    until: Callable[[], Awaitable[None]] | None = None
+    """What a cut waits for."""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
+        async with server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        target = urlsplit(self.target)
         to_reader, to_writer = await asyncio.open_connection(target.hostname, target.port)
         to_writer.write(head.replace(b"Connection: keep-alive", b"Connection: close"))
-        left = lengths.pop(0) if lengths and b"/archives/" in head.partition(b"\r\n")[0] else 1 << 60
-        while left > 0 and (piece := await to_reader.read(min(left, 1 << 16))):
-            left -= len(piece)
-            writer.write(piece)
-            await writer.drain()
+        first = head.partition(b"\r\n")[0]
+        up, down = [], []
+        if b"/archives" in first:
+            up, down = (self.up, []) if first.startswith(b"POST") else ([], self.down)
+        pumps = {
+            asyncio.create_task(self._pump(reader, to_writer, up, first.startswith(b"POST"))),
+            asyncio.create_task(self._pump(to_reader, writer, down, False)),
+        }
+        _, pending = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
         for each in (writer, to_writer):
             each.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limits: list[int], counted: bool
+    ) -> None:
+        left = limits.pop(0) if limits else 1 << 60
+        if counted:
+            self.sent.append(0)
+        while left > 0 and (piece := await reader.read(min(left, 1 << 16))):
+            left -= len(piece)
+            if counted:
+                self.sent[-1] += len(piece)
+            writer.write(piece)
+            await writer.drain()
+        if left == 0 and self.until is not None:
+            await self.until()
 
 
 async def test_a_pull_goes_on_where_the_connection_broke(
@@ -263,10 +297,39 @@ async def test_a_pull_goes_on_where_the_connection_broke(
     archive.write_bytes(docker_archive(WebImage("resumed", padding=PADDING), "web:v1"))
     await cloudly("image", "push-archive", f"{image}:v1", archive)
     await cloudly("image", "pull-archive", f"{image}:v1", tmp_path / "whole.tar")
-    async with cutting(house.url, [5_000_000, 4_000_000, 10]) as url:
+    async with Cutting(house.url, down=[5_000_000, 4_000_000, 10]).serving() as url:
         told = await Cloudly(house, tmp_path, url)("image", "pull-archive", f"{image}:v1", tmp_path / "resumed.tar")
     assert told.count("going on there") == 3
     assert (tmp_path / "resumed.tar").read_bytes() == (tmp_path / "whole.tar").read_bytes()
+
+
+async def test_a_push_that_broke_off_sends_only_the_layers_that_are_missing(
+    house: House, cloudly: Cloudly, image: str, tmp_path: Path
+) -> None:
+    content, client = Image(b"1" * 6_000_000, b"2" * 7_000_000), house.registry.client()
+    await content.push(client, f"images/{image}", "v1")
+    archive, again = tmp_path / "web.tar", f"{image}-again"
+    await cloudly("image", "pull-archive", f"{image}:v1", archive)
+    await cloudly("image", "create", again)
+
+    async def first_is_there() -> None:
+        path = f"/v2/images/{again}/blobs/{digest_of(content.layers[0])}"
+        async with asyncio.timeout(60):
+            while (await client.call("HEAD", path)).status != 200:
+                await asyncio.sleep(0.05)
+
+    cutting = Cutting(house.url, up=[9_000_000], until=first_is_there)
+    async with cutting.serving() as url:
+        through = Cloudly(house, tmp_path, url)
+        told = await through("image", "push-archive", f"{again}:v1", archive)
+        assert "going on" in told
+        assert "1 of 2 large layers are there already" in told
+        assert told.splitlines()[-1] == content.digest
+        assert "2 of 2 large" in await through("image", "push-archive", f"{again}:v2", archive)
+    assert 7_000_000 < cutting.sent[1] < 8_000_000
+    assert cutting.sent[2] < 100_000
+    for tag in ("v1", "v2"):
+        assert (await client.call("GET", f"/v2/images/{again}/manifests/{tag}")).body == content.manifest
 
 
 async def stored_files(registry: Registry, under: str) -> list[Path]:

@@ -1,5 +1,7 @@
 """Blobs: stored once, readable in the repositories that link them."""
 
+from collections.abc import Iterable
+
 import structlog
 from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.objects import ObjectStat, ObjectStore
@@ -48,6 +50,18 @@ class Blobs:
         if link.unused_since is not None and not await self._store.use("links", link.id):
             raise BlobUnknown(digest)
         return link
+
+    async def held(self, image_id: str, digests: Iterable[str]) -> list[str]:
+        """Those of these blobs that a repository has, and the object store too."""
+        found = []
+        for digest in digests:
+            try:
+                link = await self.get(image_id, digest)
+            except BlobUnknown:
+                continue
+            if await self.presence.is_there(link.key):
+                found.append(digest)
+        return found
 
     async def moved(self, link: Link) -> Link:
         """The link again, after its object was not found, or found damaged: the blob may have been stored anew since.

@@ -130,9 +130,11 @@ async def serve(settings: Settings) -> None:
             external_registry_pb2_grpc.add_ExternalRegistryServiceServicer_to_server,
             ExternalRegistryServicer(external_store, external),
         )
-        archives = Importing(uploads, manifests), Exporting(blobs, manifests, objects, settings.registry_host)
+        importing = Importing(blobs, uploads, manifests)
+        exporting = Exporting(blobs, manifests, objects, settings.registry_host)
         runtime.serve(
-            image_archive_pb2_grpc.add_ImageArchiveServiceServicer_to_server, ImageArchiveServicer(store, *archives)
+            image_archive_pb2_grpc.add_ImageArchiveServiceServicer_to_server,
+            ImageArchiveServicer(store, blobs, importing, exporting),
         )
         runtime.serve(
             signature_pb2_grpc.add_SignatureServiceServicer_to_server,

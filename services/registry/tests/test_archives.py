@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,22 @@ class Archives:
         image = image_pb2.Image(name=name.replace("/", "-"), repository=name)
         return str((await self._images.CreateImage(image_pb2.CreateImageRequest(image=image))).image.id)
 
-    async def take(self, image_id: str, tag: str, archive: bytes, piece: int = 100_000) -> str:
+    async def take(
+        self, image_id: str, tag: str, archive: bytes, piece: int = 100_000, present: Sequence[str] = ()
+    ) -> str:
         """Import an archive; its digest."""
 
         async def requests() -> AsyncIterator[pb.ImportImageArchiveRequest]:
-            yield pb.ImportImageArchiveRequest(image_id=image_id, tag=tag)
+            yield pb.ImportImageArchiveRequest(image_id=image_id, tag=tag, present=present)
             for start in range(0, len(archive), piece):
                 yield pb.ImportImageArchiveRequest(data=archive[start : start + piece])
 
         return str((await self._rpc.ImportImageArchive(requests())).digest)
+
+    async def found(self, image_id: str, *digests: str) -> list[str]:
+        """Which of these blobs the image has."""
+        asked = pb.FindImageBlobsRequest(image_id=image_id, digests=digests)
+        return list((await self._rpc.FindImageBlobs(asked)).digests)
 
     async def take_half(self, image_id: str, archive: bytes) -> None:
         """Import the first half of an archive, and go away."""
@@ -224,6 +231,45 @@ async def test_of_an_index_the_platform_that_is_asked_for_is_given(
         await archives.give(id, "multi", "windows/amd64")
     with pytest.raises(NotFound):
         await archives.give(id, "nothing")
+
+
+def without(exported: bytes, *digests: str) -> bytes:
+    """An archive without some of its blobs."""
+    with tarfile.open(fileobj=io.BytesIO(exported)) as opened:
+        files = {member.name: opened.extractfile(member).read() for member in opened}  # type: ignore[union-attr]
+    names = {"blobs/" + digest.replace(":", "/") for digest in digests}
+    return archive({name: content for name, content in files.items() if name not in names})
+
+
+async def test_layers_that_are_there_need_not_be_in_the_archive(client: Client, archives: Archives, name: str) -> None:
+    image = Image(name.encode() * 1000, b"two" * 1000)
+    first, second = (digest_of(layer) for layer in image.layers)
+    id = await archives.image(name)
+    await image.push(client, name, "v1")
+    exported = await archives.give(id, "v1")
+    again = await archives.image(f"{name}/again")
+    assert await archives.found(again, first, second) == []
+    with pytest.raises(InvalidArgument, match="missing|neither"):
+        await archives.take(again, "v1", without(exported, first))
+    # What had come before is kept, as of a push that broke off; nothing is tagged.
+    assert await archives.found(again, first, second) == [second]
+    assert (await client.call("GET", f"/v2/{name}/again/manifests/v1")).status == 404
+    with pytest.raises(InvalidArgument, match="not here any more"):
+        await archives.take(again, "v1", without(exported, first, second), present=[first, second])
+    assert await archives.take(again, "v1", without(exported, second), present=[second]) == image.digest
+    assert await archives.take(again, "v2", without(exported, first, second), present=[first, second]) == image.digest
+    assert len(await archives.give(again, "v2")) > len(image.layers[0]) + len(image.layers[1])
+
+
+async def test_a_named_layer_that_is_another_is_refused(client: Client, archives: Archives, name: str) -> None:
+    image = Image(name.encode() * 1000)
+    id = await archives.image(name)
+    await image.push(client, name, "v1")
+    exported = await archives.give(id, "v1")
+    wrong = exported.replace(image.layers[0][:600], b"\1" * 600)
+    assert wrong != exported
+    with pytest.raises(InvalidArgument, match="digest"):
+        await archives.take(await archives.image(f"{name}/again"), "v1", wrong)
 
 
 def cut(image: Image) -> bytes:

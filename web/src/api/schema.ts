@@ -548,6 +548,9 @@ export interface components {
             passkeysPossible?: boolean;
             password?: boolean;
         };
+        FindImageBlobsResponse: {
+            digests?: string[];
+        };
         GetImageVersionResponse: {
             version?: components["schemas"]["ImageVersion"];
             manifests?: components["schemas"]["ImageManifest"][];

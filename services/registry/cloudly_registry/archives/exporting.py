@@ -12,7 +12,7 @@ from cloudly_kit.errors import FailedPrecondition, InvalidArgument, NotFound
 from cloudly_kit.objects import ObjectStore
 
 from cloudly_registry.archives import tar
-from cloudly_registry.archives.layouts import INDEXES
+from cloudly_registry.archives.layouts import INDEXES, name_of
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.documents import ImageDocument
 from cloudly_registry.errors import BlobUnknown, ManifestUnknown
@@ -112,7 +112,7 @@ def _sections(
     for name, body in _head(stored):
         yield _section(tar.header(name, len(body)) + body + tar.padding(len(body)))
     for digest, key, size in blobs:
-        yield _section(tar.header(_name(digest), size))
+        yield _section(tar.header(name_of(digest), size))
         yield _Section(size, key=key)
         yield _section(tar.padding(size))
     for name, body in _tail(stored, manifest, tag):
@@ -139,7 +139,7 @@ def _chosen(children: tuple[Descriptor, ...], platform: str) -> Descriptor:
 
 def _head(stored: Stored) -> list[tuple[str, bytes]]:
     layout = orjson.dumps({"imageLayoutVersion": "1.0.0"})
-    return [("oci-layout", layout), (_name(stored.digest), stored.body)]
+    return [("oci-layout", layout), (name_of(stored.digest), stored.body)]
 
 
 def _tail(stored: Stored, manifest: Manifest, tag: str) -> list[tuple[str, bytes]]:
@@ -149,15 +149,11 @@ def _tail(stored: Stored, manifest: Manifest, tag: str) -> list[tuple[str, bytes
         name = tag.rpartition(":")[2]
         entry["annotations"] = {"io.containerd.image.name": tag, "org.opencontainers.image.ref.name": name}
     docker = {
-        "Config": _name(manifest.config.digest),
+        "Config": name_of(manifest.config.digest),
         "RepoTags": [tag] if tag else [],
-        "Layers": [_name(layer.digest) for layer in manifest.layers],
+        "Layers": [name_of(layer.digest) for layer in manifest.layers],
     }
     return [
         ("index.json", orjson.dumps({"schemaVersion": 2, "manifests": [entry]})),
         ("manifest.json", orjson.dumps([docker])),
     ]
-
-
-def _name(digest: str) -> str:
-    return "blobs/" + digest.replace(":", "/", 1)

@@ -1,12 +1,13 @@
-"""From an archive to an image: bytes go straight into uploads, which become blobs only once all of the archive is here.
+"""From an archive to an image: bytes go straight into uploads, and nothing is tagged before all of the archive is here.
 
-An archive names its layers' digests in files that may come last, so nothing can be checked before its end. Until then
-there are only uploads, of this process; whatever goes wrong cancels them, and a crash leaves them to upload-cleanup.
+Layers whose name is their digest (`docker save` since 25, OCI layouts) become blobs of the repository as they come, as in a
+push; what comes of them is the collector's. Older archives name their layers' digests in files that may come last: until
+then there are only uploads, of this process; whatever goes wrong cancels them, and a crash leaves them to upload-cleanup.
 """
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,7 +17,8 @@ from cloudly_kit.errors import FailedPrecondition
 
 from cloudly_registry.archives import layouts
 from cloudly_registry.archives.tar import ArchiveInvalid, Entry, entries
-from cloudly_registry.errors import Denied, OciError
+from cloudly_registry.blobs import Blobs
+from cloudly_registry.errors import BlobUnknown, Denied, OciError
 from cloudly_registry.manifests import Manifests
 from cloudly_registry.references import checked_digest, digest_of
 from cloudly_registry.uploads import BlobUpload, Uploads
@@ -28,6 +30,8 @@ _MOST_KEPT = 64 << 20
 _MOST_ENTRIES = 20_000
 _MOST_LINKS = 40
 _BATCH = 1 << 20
+_HEAD = 4
+"""So many bytes tell how a layer is compressed."""
 _SKIPPED = ("VERSION", "repositories", "oci-layout")
 """Files of old and new archives that say nothing that is needed."""
 
@@ -38,6 +42,8 @@ class _Part:
     head: bytes
     body: bytes | None = None
     upload: BlobUpload | None = None
+    is_stored: bool = False
+    """It is a blob already."""
 
 
 @dataclass
@@ -64,31 +70,37 @@ class _Taken:
 class Importing:
     """Takes archives in."""
 
-    def __init__(self, uploads: Uploads, manifests: Manifests) -> None:
+    def __init__(self, blobs: Blobs, uploads: Uploads, manifests: Manifests) -> None:
+        self._blobs = blobs
         self._uploads = uploads
         self._manifests = manifests
         self._tidying: set[asyncio.Future[None]] = set()
 
-    async def take(self, image_id: str, tag: str, source: AsyncIterator[bytes], by: str) -> str:
+    async def take(
+        self, image_id: str, tag: str, source: AsyncIterator[bytes], by: str, present: Iterable[str] = ()
+    ) -> str:
         """Store the image of an archive and point a tag to it; the manifest's digest.
+
+        Blobs of these digests, which the repository has, count as if they were in the archive.
 
         Raises:
             ArchiveInvalid: it is not an archive of one image, or not whole.
             FailedPrecondition: the tag is immutable, or the repository's quota would be passed.
         """
-        async with self._taken(image_id, source) as taken:
-            try:
+        try:
+            async with self._taken(image_id, source, present) as taken:
                 return await self._store(image_id, tag, taken, by)
-            except Denied as error:
-                raise FailedPrecondition(error.message) from error
-            except OciError as error:
-                raise ArchiveInvalid(error.message) from error
+        except Denied as error:
+            raise FailedPrecondition(error.message) from error
+        except OciError as error:
+            raise ArchiveInvalid(error.message) from error
 
     async def _store(self, image_id: str, tag: str, taken: _Taken, by: str) -> str:
         wanted = layouts.read(taken.followed())
         for digest, part in wanted.blobs.items():
             assert isinstance(part, _Part)
-            await self._make_blob(image_id, checked_digest(digest), part)
+            if not part.is_stored:
+                await self._make_blob(image_id, checked_digest(digest), part)
         crashpoint("registry.import.before_manifest")
         *others, (media_type, body) = wanted.manifests
         for other_type, other in others:
@@ -107,10 +119,14 @@ class Importing:
             await self._uploads.finish(upload, digest, None, _pieces())
 
     @asynccontextmanager
-    async def _taken(self, image_id: str, source: AsyncIterator[bytes]) -> AsyncIterator[_Taken]:
+    async def _taken(
+        self, image_id: str, source: AsyncIterator[bytes], present: Iterable[str]
+    ) -> AsyncIterator[_Taken]:
         """The archive's files; what has not become a blob when the block ends is gone."""
         taken = _Taken()
         try:
+            for digest in present:
+                taken.parts[layouts.name_of(digest)] = await self._present(image_id, digest)
             async for entry in entries(source):
                 await self._take(image_id, taken, entry)
             yield taken
@@ -139,7 +155,7 @@ class Importing:
             return
         pieces = entry.data()
         first = await anext(pieces, b"")
-        part = _Part(entry.size, first[:4])
+        part = _Part(entry.size, first[:_HEAD])
         if entry.size <= _SMALL and first[:1] in (b"{", b"["):
             part.body = first + b"".join([piece async for piece in pieces])
             taken.kept += entry.size
@@ -150,6 +166,18 @@ class Importing:
         part.upload = await self._uploads.start(image_id)
         taken.parts[name] = part
         await self._uploads.append(part.upload, 0, _batches(first, pieces))
+        digest = layouts.digest_in(name)
+        if digest:
+            # A blob at once, as from `docker push`: if the archive breaks off, it need not be sent again.
+            await self._make_blob(image_id, checked_digest(digest), part)
+            part.is_stored = True
+
+    async def _present(self, image_id: str, digest: str) -> _Part:
+        try:
+            link = await self._blobs.get(image_id, checked_digest(digest))
+        except BlobUnknown as error:
+            raise ArchiveInvalid(f"{digest} is not here any more: send it with the archive") from error
+        return _Part(link.size, await self._blobs.read(image_id, digest, _HEAD), is_stored=True)
 
 
 async def _batches(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[Sequence[bytes]]:

@@ -67,7 +67,7 @@ def _docker(parts: Mapping[str, Part]) -> Wanted:
     for name, diff in zip(layer_names, diffs, strict=True):
         layer = _part(parts, name)
         # In newer archives the name is the digest, of the layer as it is; in older ones it is uncompressed.
-        digest = _digest_in(name) or diff
+        digest = digest_in(name) or diff
         blobs[digest] = layer
         layers.append({"mediaType": _layer_type(layer), "digest": digest, "size": layer.size})
     manifest = orjson.dumps(
@@ -98,13 +98,13 @@ def _collect(
     parts: Mapping[str, Part], entry: dict[str, Any], blobs: dict[str, Part], manifests: list[tuple[str, bytes]]
 ) -> bool:
     """Add a manifest behind all that it refers to; False where something is missing."""
-    media_type, name = str(entry.get("mediaType", "")), _name_of(str(entry["digest"]))
+    media_type, name = str(entry.get("mediaType", "")), name_of(str(entry["digest"]))
     if name not in parts or len(manifests) > 100:
         return False
     content = _json(parts, name, dict)
     body = parts[name].body or b""
     if media_type in INDEXES:
-        present = [child for child in _descriptors(content, "manifests") if _name_of(child["digest"]) in parts]
+        present = [child for child in _descriptors(content, "manifests") if name_of(child["digest"]) in parts]
         whole = len(present) == len(content["manifests"])
         if not whole and len(present) != 1:
             return False
@@ -114,9 +114,9 @@ def _collect(
             manifests.append((media_type, body))
         return True
     for blob in (*_descriptors({"c": [content.get("config")]}, "c"), *_descriptors(content, "layers")):
-        if _name_of(blob["digest"]) not in parts:
+        if name_of(blob["digest"]) not in parts:
             return False
-        blobs[blob["digest"]] = parts[_name_of(blob["digest"])]
+        blobs[blob["digest"]] = parts[name_of(blob["digest"])]
     manifests.append((media_type, body))
     return True
 
@@ -153,11 +153,12 @@ def _layer_type(layer: Part) -> str:
     return LAYER + next((suffix for magic, suffix in _COMPRESSED.items() if layer.head.startswith(magic)), "")
 
 
-def _name_of(digest: str) -> str:
+def name_of(digest: str) -> str:
+    """Where a layout has the blob of this digest."""
     return "blobs/" + digest.replace(":", "/", 1)
 
 
-def _digest_in(name: str) -> str:
+def digest_in(name: str) -> str:
     """The digest that a file of a layout has in its name."""
     blobs, _, rest = name.partition("/")
     algorithm, _, hex_digits = rest.partition("/")

@@ -11,6 +11,7 @@ from cloudly_kit.identity import caller
 
 from cloudly_registry.archives.exporting import Exporting
 from cloudly_registry.archives.importing import Importing
+from cloudly_registry.blobs import Blobs
 from cloudly_registry.documents import ImageDocument
 from cloudly_registry.store import RegistryStore
 
@@ -20,8 +21,9 @@ _PIECE = 1 << 20
 class ImageArchiveServicer(image_archive_pb2_grpc.ImageArchiveServiceServicer):
     """See proto/cloudly/registry/v1/image_archive.proto."""
 
-    def __init__(self, store: RegistryStore, importing: Importing, exporting: Exporting) -> None:
+    def __init__(self, store: RegistryStore, blobs: Blobs, importing: Importing, exporting: Exporting) -> None:
         self._store = store
+        self._blobs = blobs
         self._importing = importing
         self._exporting = exporting
 
@@ -39,8 +41,14 @@ class ImageArchiveServicer(image_archive_pb2_grpc.ImageArchiveServiceServicer):
             async for request in requests:
                 yield request.data
 
-        digest = await self._importing.take(image.id, first.tag, pieces(), caller().actor.name)
+        by = caller().actor.name
+        digest = await self._importing.take(image.id, first.tag, pieces(), by, first.present)
         return pb.ImportImageArchiveResponse(digest=digest)
+
+    async def FindImageBlobs(self, request: pb.FindImageBlobsRequest, context: Any) -> pb.FindImageBlobsResponse:
+        """Say which blobs are there."""
+        image = await self._image(request.image_id)
+        return pb.FindImageBlobsResponse(digests=await self._blobs.held(image.id, request.digests))
 
     async def ExportImageArchive(
         self, request: pb.ExportImageArchiveRequest, context: Any
