@@ -4,8 +4,9 @@ import asyncio
 import uuid
 from pathlib import Path
 
+from cloudly_registry.manifest_format import OCI_MANIFEST
 from cloudly_registry.references import digest_of
-from cloudly_registry.testing import Client, Registry, running_registry
+from cloudly_registry.testing import Client, Image, Registry, running_registry
 
 
 class Wire:
@@ -129,6 +130,22 @@ async def test_stuck_clients_hold_up_nobody(client: Client, registry: Registry, 
         assert (await client.call("GET", f"/v2/{name}/blobs/{digest}")).body == data
     for wire in stuck:
         wire.writer.transport.abort()
+
+
+async def test_a_manifest_that_ends_too_soon_is_none(client: Client, registry: Registry, name: str) -> None:
+    image = Image(b"one")
+    await image.push(client, name)
+    token = await client.token(f"repository:{name}:pull,push")
+    for number, length in enumerate((len(image.manifest) + 1, 1 << 20)):
+        wire = await Wire.to(registry)
+        head = f"PUT /v2/{name}/manifests/t{number} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n"
+        await wire.send(
+            f"{head}Content-Type: {OCI_MANIFEST}\r\nContent-Length: {length}\r\n\r\n".encode() + image.manifest
+        )
+        wire.writer.close()
+        await wire.writer.wait_closed()
+    assert (await client.push_manifest(name, "whole", image.manifest, OCI_MANIFEST)).status == 201
+    assert (await client.call("GET", f"/v2/{name}/tags/list")).json["tags"] == ["whole"]
 
 
 async def test_two_requests_at_once_cannot_write_to_one_upload(client: Client, name: str) -> None:

@@ -1,6 +1,8 @@
 """The pull-through cache before a real registry: what it fetches, how often, and what it does when that one is not well."""
 
 import asyncio
+import errno
+import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +19,7 @@ from cloudly.registry.v1 import image_pb2
 from cloudly.registry.v1.external_registry_pb2_grpc import ExternalRegistryServiceStub
 from cloudly.registry.v1.image_pb2_grpc import ImageServiceStub
 from cloudly_kit.errors import FailedPrecondition, InvalidArgument
+from cloudly_kit.objects import directory_upload
 from cloudly_registry.manifest_format import OCI_INDEX
 from cloudly_registry.pull_through import copies
 from cloudly_registry.references import digest_of
@@ -336,6 +339,25 @@ async def test_an_upstream_that_allows_no_more_blobs_is_still_asked_for_manifest
     await until_told(registry, prefix, pb.EXTERNAL_REGISTRY_STATUS_UNREACHABLE, "allows no more requests")
     assert front.count(f"GET {name}/blobs/") <= 1, "it is left alone"
     assert (await client.call("GET", f"{here}/manifests/v1")).body == image.manifest
+
+
+async def test_a_full_disk_here_is_told_and_not_blamed_on_the_upstream(
+    registry: Registry, client: Client, upstream: Registry, prefix: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await upstream.client().push_blob(name, b"content")
+    await until_told(registry, prefix, pb.EXTERNAL_REGISTRY_STATUS_WORKING, "")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(directory_upload, "write_at", full)
+        refused = await client.call("GET", f"/v2/{prefix}/{name}/blobs/{digest}", headers={"Range": "bytes=0-3"})
+    assert (refused.status, refused.code) == (503, "UNAVAILABLE")
+    assert "the disk is full" in refused.json["errors"][0]["message"]
+    assert (await registry_of(registry, prefix)).status == pb.EXTERNAL_REGISTRY_STATUS_WORKING
+    assert await registry.upload_files() == []
+    assert (await client.call("GET", f"/v2/{prefix}/{name}/blobs/{digest}")).body == b"content"
 
 
 class Slowly:

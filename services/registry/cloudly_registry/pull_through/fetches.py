@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import structlog
+from cloudly_kit.errors import Unavailable
 from prometheus_client import Counter
 
-from cloudly_registry.errors import BlobUnknown, DigestInvalid, OciError
+from cloudly_registry.errors import BlobUnknown, DigestInvalid, OciError, ServiceUnavailable
 from cloudly_registry.images import Images
 from cloudly_registry.pull_through.asking import Asking
 from cloudly_registry.pull_through.sources import Source, UpstreamMissing, as_oci
@@ -143,6 +144,9 @@ class Fetches:
         except UpstreamError as error:
             log.warning("registry.fetch_failed", repository=name, digest=digest, error=str(error))
             fetch.failed(_as_oci(error, digest))
+        except Unavailable as error:  # our own database or object store
+            log.warning("registry.fetch_failed", repository=name, digest=digest, error=str(error))
+            fetch.failed(ServiceUnavailable(error.message))
         except Exception as error:
             log.exception("registry.fetch_failed", repository=name, digest=digest)
             fetch.failed(OciError(f"the blob could not be fetched: {type(error).__name__}"))
