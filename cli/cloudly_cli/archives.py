@@ -11,7 +11,7 @@ import click
 
 from cloudly_cli import contract
 from cloudly_cli.client import Client
-from cloudly_cli.failures import Failure, Problem
+from cloudly_cli.failures import Failure, Problem, Unreachable
 from cloudly_cli.layers import Stretch, named_layers
 from cloudly_cli.resolve import resolve
 
@@ -31,8 +31,8 @@ _PASSING = (502, 503, 504)
 def push_archive(context_name: str, image: str, file: str) -> None:
     """Store the image of an archive under a tag (latest, if none is given), as a push would.
 
-    FILE is what docker save or skopeo writes (docker-archive or OCI layout, compressed or not); - reads it from standard
-    input: docker save web | cloudly image push-archive web:v1 -
+    FILE is what docker save or skopeo writes (docker-archive or OCI layout; its layers may be compressed, the whole not);
+    - reads it from standard input: docker save web | cloudly image push-archive web:v1 -
 
     Of a file, layers that the image has are not sent, where their names tell their digests (docker save since version 25,
     OCI layouts). A connection that breaks is made again, and the push goes on with the layers that are missing.
@@ -101,14 +101,14 @@ def _pushed(client: Client, image: str, tag: str, source: IO[bytes]) -> Any:
             with _moving("Pushing", total) as advance:
                 pieces = _read(source, skipped, advance)
                 return client.upload(f"{image}/archives", {"tag": tag, "present": present}, pieces)
-        except (httpx.TransportError, Problem) as error:
+        except (httpx.TransportError, Unreachable, Problem) as error:
             if isinstance(error, Problem) and error.status not in _PASSING:
                 raise
             failures += 1
             if size is None or failures > len(_PAUSES):
                 message = f"the push broke off: {error or type(error).__name__}"
                 raise Failure(message, 1, "The tag is as it was. Push the archive again.") from error
-            click.echo(f"The connection broke ({error or type(error).__name__}); going on.", err=True)
+            click.echo("The connection broke; going on with what is missing.", err=True)
             time.sleep(_PAUSES[failures - 1])
 
 
@@ -132,7 +132,7 @@ def _resumed(client: Client, path: str, query: Mapping[str, str]) -> Iterator[by
                     got += len(piece)
                     yield piece
             return
-        except (httpx.TransportError, Problem) as error:
+        except (httpx.TransportError, Unreachable, Problem) as error:
             if isinstance(error, Problem) and error.status not in _PASSING:
                 raise
             failures = failures + 1 if got == before else 1

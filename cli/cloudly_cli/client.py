@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cloudly_cli import contexts
-from cloudly_cli.failures import Failure, not_logged_in, problem_of
+from cloudly_cli.failures import Failure, Unreachable, not_logged_in, problem_of
 
 if TYPE_CHECKING:
     import httpx
@@ -174,8 +174,8 @@ class Client:
             time.sleep(0.3 * attempt)
         raise AssertionError
 
-    def _away(self, error: Exception) -> Failure:
-        return Failure(f"Cloudly does not answer at {self.url}: {error}", 1, "Is the address right? Does it run?")
+    def _away(self, error: Exception) -> Unreachable:
+        return Unreachable(f"Cloudly does not answer at {self.url}: {error}", 1, "Is the address right? Does it run?")
 
     def _client(self) -> "httpx.Client":
         import httpx

@@ -25,6 +25,10 @@ class Failure(click.ClickException):
             click.echo(self.action, file=file, err=file is None)
 
 
+class Unreachable(Failure):
+    """The server does not answer."""
+
+
 class Problem(Failure):
     """What the server refused, from its problem document."""
 

@@ -16,7 +16,7 @@ _MOST = 200
 def named_layers(source: IO[bytes]) -> dict[str, Stretch]:
     """Each large file that has its digest as its name, with its header and padding; of the largest, 200.
 
-    None where the archive is compressed, or comes through a pipe.
+    Empty for what is compressed, or comes through a pipe.
     """
     if not source.seekable():
         return {}
