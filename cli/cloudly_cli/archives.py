@@ -31,8 +31,8 @@ _PASSING = (502, 503, 504)
 def push_archive(context_name: str, image: str, file: str) -> None:
     """Store the image of an archive under a tag (latest, if none is given), as a push would.
 
-    FILE is what docker save or skopeo writes (docker-archive or OCI layout; its layers may be compressed, the whole not);
-    - reads it from standard input: docker save web | cloudly image push-archive web:v1 -
+    FILE is what docker save or skopeo writes (docker-archive or OCI layout, compressed by gzip or not); - reads it from
+    standard input: docker save web | cloudly image push-archive web:v1 -
 
     Of a file, layers that the image has are not sent, where their names tell their digests (docker save since version 25,
     OCI layouts). A connection that breaks is made again, and the push goes on with the layers that are missing.

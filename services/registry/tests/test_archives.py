@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import io
 import json
+import lzma
 import shutil
 import tarfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -241,6 +242,16 @@ def without(exported: bytes, *digests: str) -> bytes:
     return archive({name: content for name, content in files.items() if name not in names})
 
 
+@pytest.mark.parametrize("piece", [1, 100_000])
+async def test_an_archive_may_come_through_gzip(client: Client, archives: Archives, name: str, piece: int) -> None:
+    image = Image(name.encode() * (10 if piece == 1 else 200_000))
+    plain = saved(image)
+    packed = gzip.compress(plain[:5000]) + gzip.compress(plain[5000:])  # as several processors pack it
+    await archives.take(await archives.image(name), "v1", packed, piece)
+    for layer in image.layers:
+        assert (await client.call("GET", f"/v2/{name}/blobs/{digest_of(layer)}")).body == layer
+
+
 async def test_layers_that_are_there_need_not_be_in_the_archive(client: Client, archives: Archives, name: str) -> None:
     image = Image(name.encode() * 1000, b"two" * 1000)
     first, second = (digest_of(layer) for layer in image.layers)
@@ -295,7 +306,10 @@ WRONG: list[Callable[[Image], bytes]] = [
     wrong_layer,
     two_images,
     without_layer,
-    lambda image: gzip.compress(saved(image)),
+    lambda image: gzip.compress(saved(image))[:-20],
+    lambda image: gzip.compress(cut(image)),
+    lambda image: gzip.compress(saved(image))[:500] + bytes(500),
+    lambda image: lzma.compress(saved(image)),
     lambda _: b"",
     lambda _: b"no archive at all" * 100,
     lambda _: archive({"README": b"hello"}),

@@ -16,6 +16,7 @@ from cloudly_kit.crashpoint import crashpoint
 from cloudly_kit.errors import FailedPrecondition
 
 from cloudly_registry.archives import layouts
+from cloudly_registry.archives.gzip import unpacked
 from cloudly_registry.archives.tar import ArchiveInvalid, Entry, entries
 from cloudly_registry.blobs import Blobs
 from cloudly_registry.errors import BlobUnknown, Denied, OciError
@@ -127,7 +128,7 @@ class Importing:
         try:
             for digest in present:
                 taken.parts[layouts.name_of(digest)] = await self._present(image_id, digest)
-            async for entry in entries(source):
+            async for entry in entries(unpacked(source)):
                 await self._take(image_id, taken, entry)
             yield taken
         finally:
