@@ -35,6 +35,7 @@ export class Dialog extends LitElement {
       }
       wa-dialog::part(body) {
         padding: 0;
+        scroll-padding-block: 56px 64px;
         font: 400 var(--size) / 1.45 var(--font);
       }
       header {
@@ -42,12 +43,23 @@ export class Dialog extends LitElement {
         align-items: center;
         justify-content: space-between;
         gap: var(--gap-3);
-        padding: var(--gap-4) var(--gap-4) 0 var(--gap-5);
+        padding: var(--gap-4) var(--gap-4) var(--gap-2) var(--gap-5);
+        background: var(--raised);
+      }
+      /* A long form scrolls between the two. */
+      header,
+      footer {
+        position: sticky;
+        z-index: 1;
+      }
+      header {
+        top: 0;
       }
       .content {
-        padding: var(--gap-3) var(--gap-5) var(--gap-5);
+        padding: var(--gap-1) var(--gap-5) var(--gap-5);
       }
       footer {
+        bottom: 0;
         display: flex;
         justify-content: flex-end;
         gap: var(--gap-2);
