@@ -1,5 +1,6 @@
 """The whole suite, started once as `make up` starts it, and a client of its REST API."""
 
+import json
 import os
 import secrets
 import signal
@@ -108,8 +109,6 @@ class Suite:
 
     def stores(self) -> dict[str, str]:
         """The URLs of the suite's database and Redis, by the names of their variables."""
-        import json
-
         told: dict[str, str] = json.loads((self.directory / "data/run/stores.json").read_text())
         return told
 
@@ -119,8 +118,6 @@ class Suite:
 
     def processes(self) -> dict[str, int]:
         """The suite's processes by name, as `cloudly-local status` tells."""
-        import json
-
         program = Path(sys.executable).with_name("cloudly-local")
         answer = subprocess.run(
             [program, "status", "--data", self.directory / "data", "--json"], capture_output=True, check=True, text=True

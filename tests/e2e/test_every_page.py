@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -30,9 +31,18 @@ CUT_OFF = """() => {
 }"""
 """Controls that reach beyond the right edge of the window."""
 
+GO = """async path => {
+    const main = document.querySelector("cl-app").shadowRoot.querySelector("main");
+    const before = main.firstElementChild;
+    history.pushState(null, "", path);
+    dispatchEvent(new Event("navigated"));
+    while (main.firstElementChild === before) await new Promise(requestAnimationFrame);
+}"""
+"""Go to another page, as a link does, and wait until it is there."""
+
 
 @pytest.fixture
-def paths(suite, api, cluster) -> dict[str, str]:
+def paths(suite, api, cluster) -> Iterator[list[str]]:
     """The address of a page for each route that is for whoever is logged in."""
     name = f"p{uuid.uuid4().hex[:8]}"
     workload = api.post("/api/v1/workloads", {"name": name, "clusterId": cluster})
@@ -42,24 +52,21 @@ def paths(suite, api, cluster) -> dict[str, str]:
     wish = {"name": name, "url": "https://ci.example.com/cloudly", "events": ["WEBHOOK_EVENT_IMAGE_PUSHED"]}
     webhook = api.post("/api/v1/webhooks", {**wish, "repositories": [f"{name}/*"]})["webhook"]["id"]
     ids = {"clusters": cluster, "workloads": workload["id"], "images": image, "webhooks": webhook}
-    found = {}
-    for route in re.findall(r'path: "(/[^"]*)"(?![^}]*audience)', (WEB / "src/routes.ts").read_text()):
-        section = route.split("/")[1]
-        found[route] = route.replace(":id", ids.get(section, "")).replace(":reference", "v2.1")
-    yield found
+    routes = re.findall(r'path: "(/[^"]*)"(?![^}]*audience)', (WEB / "src/routes.ts").read_text())
+    yield [route.replace(":id", ids.get(route.split("/")[1], "")).replace(":reference", "v2.1") for route in routes]
     api.delete(f"/api/v1/webhooks/{webhook}")
 
 
 @pytest.mark.parametrize("look", ["wide-light", "narrow-dark"])
 def test_every_page_is_whole_and_accessible(visit, suite, paths, look):
     width, scheme = {"wide-light": (1360, "light"), "narrow-dark": (400, "dark")}[look]
-    page = visit.logged_in(suite, "/")
+    page = visit.logged_in(suite, "/nowhere")
     page.set_viewport_size({"width": width, "height": 860})
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     assert len(paths) > 20
     faults = {}
-    for path in paths.values():
-        page.evaluate("path => { history.pushState(null, '', path); dispatchEvent(new Event('navigated')); }", path)
+    for path in paths:
+        page.evaluate(GO, path)
         settled(page)
         if told := serious(page) + page.evaluate(CUT_OFF):
             faults[path] = told
