@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from cloudly_gateway.rest import handler
-from cloudly_kit.identity import REVOKED_KEY
 from cloudly_registry.references import digest_of
 from cloudly_registry.testing import Image, Registry
 
