@@ -1,6 +1,6 @@
 """Manifests and tags: what a push makes visible, in one transaction with the news of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -117,7 +117,7 @@ class Manifests:
             row = _row(image_id, digest, manifest, body, children, platform, pushed_by)
             if await self._store.manifest(image_id, digest, session) is None:
                 held_bytes = image.size_bytes
-                image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
+                image.size_bytes += row.size + await self._new_blob_bytes(image_id, _sizes(manifest), session)
                 check_quota(image, held_bytes)
             await self._store.put_manifest(row, body, session)
             for tag in tags if is_digest(reference) else (reference, *tags):
@@ -148,7 +148,7 @@ class Manifests:
             image = await self._image(image_id, session)
             row = _row(image_id, digest, manifest, body, [], "", by)
             if await self._store.manifest(image_id, digest, session) is None:
-                image.size_bytes += row.size + await self._new_blob_bytes(image_id, manifest, session)
+                image.size_bytes += row.size + await self._new_blob_bytes(image_id, _sizes(manifest), session)
             await self._store.put_manifest(row, body, session)
             if tag:
                 is_new = await self._store.tag(image.id, tag, session) is None
@@ -265,9 +265,8 @@ class Manifests:
             raise ManifestBlobUnknown(missing)
         return children
 
-    async def _new_blob_bytes(self, image_id: str, manifest: Manifest, session: Session) -> int:
-        """Bytes of blobs that no other manifest of the repository refers to yet."""
-        sizes = {blob.digest: blob.size for blob in manifest.blobs}
+    async def _new_blob_bytes(self, image_id: str, sizes: Mapping[str, int], session: Session) -> int:
+        """Bytes of those blobs, given with their sizes, that no other manifest of the repository refers to."""
         known = await self._store.referred_to(image_id, sizes, session)
         return sum(size for digest, size in sizes.items() if digest not in known)
 
@@ -320,9 +319,9 @@ class Manifests:
     async def take_manifest(self, image_id: str, digest: str, reason: str, by: str, session: Session) -> ImageDocument:
         """Move a manifest and its tags into quarantine; its image then. Raises ManifestUnknown."""
         row = await self._store.manifest(image_id, digest, session)
-        body = await self._store.content(digest, session)
-        if row is None or body is None:
+        if row is None:
             raise ManifestUnknown(digest)
+        body = await self._store.content(digest, session)
         image = await self._image(image_id, session)
         tags = await self._store.tags_of(image_id, digest, session)
         await self._quarantine.take_manifest(row, tags, reason, by, session)
@@ -331,7 +330,12 @@ class Manifests:
         for name in names:
             await self._store.delete_tag(image_id, name, session)
         await self._tell_deleted(image, [*names, ""], digest, reason, by, session)
-        freed = row.size + await self._new_blob_bytes(image_id, parse(row.media_type, body), session)
+        if body is None:  # what is damaged has to go as well
+            links = await self._store.links_by_id(f"{image_id}/{reference}" for reference in row.references)
+            sizes = {link.digest: link.size for link in links.values()}
+        else:
+            sizes = _sizes(parse(row.media_type, body))
+        freed = row.size + await self._new_blob_bytes(image_id, sizes, session)
         image.size_bytes = max(0, image.size_bytes - freed)
         await self._show_without(image, names, session)
         image = await self._store.images.replace(image, session=session)
@@ -351,6 +355,10 @@ class Manifests:
         image.versions = [shown for shown in image.versions if shown.tag not in tags]
         if len(image.versions) < min(image.version_count, VERSIONS_SHOWN):
             image.versions = (await self._store.versions(image.id, session))[:VERSIONS_SHOWN]
+
+
+def _sizes(manifest: Manifest) -> dict[str, int]:
+    return {blob.digest: blob.size for blob in manifest.blobs}
 
 
 def _row(

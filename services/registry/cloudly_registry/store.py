@@ -240,7 +240,8 @@ class RegistryStore:
     async def put_manifest(self, row: ManifestRow, body: bytes, session: Session) -> None:
         """Store a manifest and its bytes."""
         await self.bring_manifest(row, session)
-        content = {"_id": row.digest, "body": body}
+        # New each time: the database takes a row replaced by itself for no write, and whoever deletes it would not meet us.
+        content = {"_id": row.digest, "body": body, "touch": new_etag()}
         await self.database.raw("contents").replace_one({"_id": row.digest}, content, upsert=True, session=session.raw)
 
     async def bring_manifest(self, row: ManifestRow, session: Session) -> None:

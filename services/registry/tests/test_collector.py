@@ -1,8 +1,11 @@
 """The garbage collector: what it takes, what it leaves, and what comes back."""
 
 import asyncio
+import contextlib
+import itertools
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -122,6 +125,55 @@ async def test_what_the_collector_takes_while_it_is_asked_for_is_not_promised(
     with pytest.raises(BlobUnknown):
         await Blobs(store, collector.objects, collector.quarantine).get(record.id, blobs[0])
     assert await store.transaction(partial(store.missing, "links", record.id, blobs[1:])) == blobs[1:]
+
+
+async def test_a_push_meets_a_collector_that_takes_the_same_manifests_bytes(
+    client: Client, collector: Collector, name: str
+) -> None:
+    image, store = Image(b"gone and back"), collector.store
+    await image.push(client, name)
+    record = await store.image_of(name)
+    assert record is not None
+    row = await store.transaction(partial(store.manifest, record.id, image.digest))
+    assert row is not None
+    await store.database.raw("manifests").delete_one({"_id": row.id})
+    both_wrote = asyncio.Barrier(2)
+
+    async def overlapping(write: Callable[[Session], Awaitable[None]]) -> None:
+        runs = itertools.count()
+
+        async def work(session: Session) -> None:
+            await write(session)
+            if next(runs) == 0:
+                with contextlib.suppress(TimeoutError, asyncio.BrokenBarrierError):
+                    async with asyncio.timeout(3):  # the other may have to wait until this one ends
+                        await both_wrote.wait()
+
+        await store.transaction(work)
+
+    await asyncio.gather(
+        overlapping(partial(store.drop_content, image.digest)),
+        overlapping(partial(store.put_manifest, row, image.manifest)),
+    )
+    assert await store.manifest(record.id, image.digest) is not None
+    assert await store.content(image.digest) == image.manifest
+
+
+async def test_a_manifest_whose_bytes_are_lost_stops_neither_the_collector_nor_who_deletes_it(
+    client: Client, collector: Collector, name: str
+) -> None:
+    lost, other, deleted = Image(b"lost"), Image(b"other"), Image(b"deleted", b"two layers")
+    for image in (lost, other, deleted):
+        await image.push(client, name)
+    contents = collector.store.database.raw("contents")
+    await contents.delete_many({"_id": {"$in": [lost.digest, deleted.digest]}})
+    assert (await client.call("DELETE", f"/v2/{name}/manifests/{deleted.digest}")).status == 202
+    hasty = replace(collector, grace=timedelta(0))
+    await collect(hasty)  # marks
+    await collect(hasty)
+    record = await collector.store.image_of(name)
+    assert record is not None
+    assert (record.size_bytes, await collector.store.manifest_digests(record.id)) == (0, [])
 
 
 async def test_what_a_cluster_pins_is_left_and_comes_back(
