@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.e2e.browser import ARGUMENTS, CHROMIUM, Visit
+from tests.e2e.browser import ARGUMENTS, CHROMIUM, EXPECTED_WITHIN_MS, Visit
 from tests.e2e.people import Person
+
+expect.set_options(timeout=EXPECTED_WITHIN_MS)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import HEARD_WITHIN_MS, heading, serious
+from tests.e2e.browser import heading, serious
 from tests.loop import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -63,7 +63,7 @@ def test_older_entries_come_when_asked_for(visit, suite, api):
 def test_the_chain_is_verified_and_taken_home_as_lines(visit, suite, api, tmp_path: Path):
     page = visit.logged_in(suite, "/audit")
     page.get_by_role("button", name="Verify").click()
-    expect(page.get_by_text("In order")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    expect(page.get_by_text("In order")).to_be_visible()
     expect(page.get_by_text(re.compile("hang together"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export").click()

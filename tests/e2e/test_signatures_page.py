@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import HEARD_WITHIN_MS, dialog, heading, serious
+from tests.e2e.browser import dialog, heading, serious
 from tests.e2e.pushing import Repository, SigningKey
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -33,12 +33,12 @@ def test_a_workload_demands_signatures_and_rolls_out_what_is_signed(visit, suite
     repository = Repository(suite, workload["registryTarget"].partition("/")[2])
     image = repository.image("one", "v1")
     held = page.get_by_role("region", name="Waits for a signature")
-    expect(held).to_contain_text("It is not signed.", timeout=HEARD_WITHIN_MS)
+    expect(held).to_contain_text("It is not signed.")
     expect(held).to_contain_text(f"cosign sign --key cosign.key {workload['registryTarget']}@{image['digest']}")
     expect(page.get_by_text("Signature awaited", exact=True).first).to_be_visible()
     assert serious(page) == []
     repository.cosign(image, other)
-    expect(held).to_contain_text("It is signed, but by none of these keys.", timeout=HEARD_WITHIN_MS)
+    expect(held).to_contain_text("It is signed, but by none of these keys.")
     held.get_by_role("link").click()
     heading(page, "v1")
     signature = page.get_by_role("region", name="Signature", exact=True)
@@ -55,10 +55,10 @@ def test_a_workload_demands_signatures_and_rolls_out_what_is_signed(visit, suite
     assert serious(page) == []
 
     repository.cosign(image, other, key)
-    expect(signature.get_by_text("Not verified")).to_have_count(0, timeout=HEARD_WITHIN_MS)
+    expect(signature.get_by_text("Not verified")).to_have_count(0)
     page.goto(f"{suite.url}/workloads/{workload['id']}")
     heading(page, "vault")
-    expect(page.get_by_role("region", name="Facts")).to_contain_text("v1", timeout=HEARD_WITHIN_MS)
+    expect(page.get_by_role("region", name="Facts")).to_contain_text("v1")
     expect(held).to_have_count(0)
 
 
@@ -93,8 +93,8 @@ def test_a_cluster_demands_signatures_of_all_its_workloads(visit, suite, api, cl
     image = repository.image("one", "v1")
     page.goto(f"{suite.url}/workloads/{workload['id']}")
     held = page.get_by_role("region", name="Waits for a signature")
-    expect(held).to_contain_text("The cluster demands a signature: it is not signed.", timeout=HEARD_WITHIN_MS)
+    expect(held).to_contain_text("The cluster demands a signature: it is not signed.")
     repository.cosign(image, key)
-    expect(held).to_have_count(0, timeout=HEARD_WITHIN_MS)
+    expect(held).to_have_count(0)
     held_no_more = api.get(f"/api/v1/workloads/{workload['id']}")
     assert held_no_more["imageDigest"] == image["digest"]

@@ -15,7 +15,7 @@ from cloudly_auth.testing import provider_process
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Api
-from tests.e2e.browser import HEARD_WITHIN_MS, Visit, dialog, heading, serious
+from tests.e2e.browser import Visit, dialog, heading, serious
 from tests.e2e.people import give_authenticator, kept_codes, next_code
 
 __all__ = ["provider_process"]
@@ -57,7 +57,7 @@ def test_somebody_logs_in_with_the_account_they_have_and_lands_where_they_wanted
     page = abroad.open("/workloads")
     page.get_by_role("button", name="Log in with Corp").click()
     authorize(page, "hopper@example.com")
-    expect(page.get_by_role("navigation", name="Main")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     heading(page, "Workloads")
     expect(page.get_by_role("group", name="Account")).to_contain_text("hopper@example.com")
     assert "sso" not in page.url
@@ -78,9 +78,7 @@ def test_an_account_is_linked_on_its_page_and_unlinked_there(abroad, suite, corp
     page = abroad.logged_in(suite, "/account")
     page.get_by_role("button", name="Link Corp").click()
     authorize(page, "root@example.com")
-    expect(page.get_by_text("Your account is linked to root@example.com at Corp")).to_be_visible(
-        timeout=HEARD_WITHIN_MS
-    )
+    expect(page.get_by_text("Your account is linked to root@example.com at Corp")).to_be_visible()
     # Rows are there once they are in view.
     linked = page.get_by_role("table", name="Linked accounts")
     linked.scroll_into_view_if_needed()
@@ -125,9 +123,7 @@ def test_linking_long_after_the_login_asks_for_a_proof(abroad, suite, corp, pers
         field.fill(person.password if way == "password" else next_code(app))
         confirm.get_by_role("button", name="Continue").click()
     authorize(page, f"{person.name}@example.com")
-    expect(page.get_by_text(f"Your account is linked to {person.name}@example.com at Corp")).to_be_visible(
-        timeout=HEARD_WITHIN_MS
-    )
+    expect(page.get_by_text(f"Your account is linked to {person.name}@example.com at Corp")).to_be_visible()
 
 
 def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, provider_process):
@@ -144,7 +140,7 @@ def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, p
     assert serious(page) == []
     form.get_by_role("button", name="Create provider").click()
     report = dialog(page, "Test of main")
-    expect(report.get_by_text("Logins will not work")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    expect(report.get_by_text("Logins will not work")).to_be_visible()
     report.get_by_role("button", name="Done").click()
     page.get_by_role("button", name="Actions on main").click()
     page.get_by_role("menuitem", name="Edit").click()
@@ -156,7 +152,7 @@ def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, p
     form.get_by_label("Client secret").fill("hush")
     form.get_by_role("button", name="Save").click()
     report = dialog(page, "Test of main")
-    expect(report.get_by_text("Nothing stands in the way")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    expect(report.get_by_text("Nothing stands in the way")).to_be_visible()
     # Colours are judged when the dialog has come to rest.
     page.evaluate("Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined)))")
     assert serious(page) == []
@@ -208,7 +204,7 @@ def test_the_command_line_logs_in_by_a_browser_here_or_elsewhere(abroad, suite, 
     page = abroad.context.new_page()
     page.goto(opened.address)
     authorize(page, "here")
-    expect(page.get_by_text("You can close this page")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    expect(page.get_by_text("You can close this page")).to_be_visible()
     said, _ = opened.running.communicate(timeout=60)
     assert opened.running.returncode == 0, said
     assert "as here" in said
@@ -219,7 +215,7 @@ def test_the_command_line_logs_in_by_a_browser_here_or_elsewhere(abroad, suite, 
     page.goto(line.strip())
     authorize(page, "elsewhere")
     code = page.locator("cl-copy code")
-    expect(code).to_have_text(re.compile("^cloudly_sso_"), timeout=HEARD_WITHIN_MS)
+    expect(code).to_have_text(re.compile("^cloudly_sso_"))
     said, _ = running.communicate(f"{code.inner_text()}\n", timeout=60)
     assert running.returncode == 0, said
     assert "as elsewhere" in said
@@ -233,7 +229,7 @@ def test_the_command_line_ends_when_somebody_declines_at_the_provider(abroad, su
     (state,) = parse_qs(urlsplit(opened.address).query)["state"]
     page = abroad.context.new_page()
     page.goto(f"{suite.url}/auth/oidc/callback?{urlencode({'error': 'access_denied', 'state': state})}")
-    expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible(timeout=HEARD_WITHIN_MS)
+    expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
     said, _ = opened.running.communicate(timeout=60)
     assert opened.running.returncode == 3, said
     assert "the login was declined at Corp" in said
