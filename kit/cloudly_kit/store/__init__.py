@@ -10,7 +10,7 @@ from cloudly_kit.store.filtering import Choice
 from cloudly_kit.store.indexes import Index
 from cloudly_kit.store.migrations import Migration
 from cloudly_kit.store.paging import Page, PageRequest
-from cloudly_kit.store.rows import known_ids, write_rows
+from cloudly_kit.store.rows import below, known_ids, write_rows
 from cloudly_kit.store.watching import Change, ChangeEvent
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "PageRequest",
     "RequestKey",
     "Session",
+    "below",
     "known_ids",
     "now",
     "write_rows",

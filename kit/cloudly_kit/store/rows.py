@@ -11,6 +11,11 @@ from cloudly_kit.store.database import Rerun, Session
 _DUPLICATE = 11000
 
 
+def below(prefix: str) -> dict[str, str]:
+    """The condition on a value that it is one of `<prefix>/…`."""
+    return {"$gte": f"{prefix}/", "$lt": f"{prefix}0"}  # 0 follows / in ASCII
+
+
 async def known_ids(
     collection: AsyncIOMotorCollection[dict[str, Any]], ids: Sequence[str], session: Session
 ) -> set[str]:

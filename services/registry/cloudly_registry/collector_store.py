@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudly_kit.store import Session, now
+from cloudly_kit.store import Session, below, now
 
 from cloudly_registry.documents import Blob, Link, TagRow
 from cloudly_registry.marking import Node
@@ -79,7 +79,7 @@ class CollectorStore:
 
     async def links(self, image_id: str) -> AsyncIterator[Link]:
         """All blobs of a repository."""
-        async for raw in self._database.raw("links").find({"image_id": image_id}):
+        async for raw in self._database.raw("links").find({"_id": below(image_id)}):
             yield Link.model_validate(raw)
 
     async def set_unused(self, collection: str, ids: Iterable[str], time: datetime) -> None:
@@ -125,5 +125,5 @@ class CollectorStore:
                 await self._store.delete_manifest(image_id, digest, session)
 
             await self._store.transaction(work)
-        await self._database.raw("links").delete_many({"image_id": image_id})
+        await self._database.raw("links").delete_many({"_id": below(image_id)})
         return len(digests)

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from cloudly_kit.store import below
+
 from cloudly_registry.documents import Blob, Link, ManifestRow, TagRow
 from cloudly_registry.store import RegistryStore
 
@@ -37,7 +39,7 @@ class FsckStore:
     async def links(self, image_id: str) -> AsyncIterator[tuple[Link, Blob | None]]:
         """All links of a repository, each with its blob."""
         batch: list[Link] = []
-        async for raw in self._database.raw("links").find({"image_id": image_id}):
+        async for raw in self._database.raw("links").find({"_id": below(image_id)}):
             batch.append(Link.model_validate(raw))
             if len(batch) == _PAGE:
                 for pair in await self._with_blobs(batch):

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from cloudly_kit.errors import Conflict
 from cloudly_kit.ids import new_etag
-from cloudly_kit.store import Collection, Database, Index, Session, known_ids, write_rows
+from cloudly_kit.store import Collection, Database, Index, Session, below, known_ids, write_rows
 
 from cloudly_registry.documents import (
     Blob,
@@ -61,11 +61,12 @@ class RegistryStore:
         for collection in (self.images, self.pins):
             await collection.ensure()
         await self.quarantine.ensure()
-        # Of versions that kept uploads here (docs/decisions/0060).
+        # Of versions that kept uploads here (docs/decisions/0060), and that did not find links by their ids.
         await self.database.raw("uploads").drop()
+        if "image_id_1_digest_1" in await self.database.raw("links").index_information():
+            await self.database.raw("links").drop_index("image_id_1_digest_1")
         for name, fields in (
             ("blobs", ["key"]),
-            ("links", ["image_id", "digest"]),
             ("links", ["digest"]),
             ("manifests", ["image_id", "references"]),
             ("manifests", ["image_id", "subject", "_id"]),
@@ -131,9 +132,8 @@ class RegistryStore:
 
     async def blob_of_upload(self, key: str) -> Blob | None:
         """The blob whose bytes came by the upload with this key."""
-        below = {"$gte": f"{key}/", "$lt": f"{key}0"}  # 0 follows / in ASCII
         raw = await self.database.raw("blobs").find_one({"key": key})
-        raw = raw or await self.database.raw("blobs").find_one({"key": below})
+        raw = raw or await self.database.raw("blobs").find_one({"key": below(key)})
         return None if raw is None else Blob.model_validate(raw)
 
     async def mark_blob(self, blob: Blob, lost_since: datetime | None) -> bool:

@@ -181,8 +181,9 @@ class Uploads:
         seen = self._seen.pop(upload.id, None)
         if seen is None or seen.version != stored.version or seen.algorithm != algorithm:
             seen = _Seen(new_hash(algorithm), algorithm, "")
-            async for piece in stored.read():
-                seen.hasher.update(piece)
+            if stored.offset:
+                async for piece in stored.read():
+                    seen.hasher.update(piece)
         try:
             async for batch in pieces:
                 if stored.committed:  # by a request whose process died before it could say so
