@@ -25,6 +25,7 @@ from cloudly_kit.errors import (
 )
 from cloudly_kit.testing import ServiceHarness
 from google.protobuf.field_mask_pb2 import FieldMask
+from pydantic import SecretStr
 
 
 def code_of(onward: str) -> str:
@@ -203,6 +204,28 @@ async def test_a_program_is_told_at_its_port_that_its_login_was_refused(sso, pro
     with pytest.raises(PermissionDenied) as declined:
         await sso.finish(error="access_denied", state=state(shown))
     assert "redirect_url" not in declined.value.metadata
+
+
+async def test_a_program_is_told_at_its_port_when_the_database_goes_after_its_state_is_used_up(
+    harness, replica, sso_at, own_mongo, provider
+):
+    settings = replica(1, mongodb_url=SecretStr(own_mongo.url))
+    sso = sso_at(settings)
+
+    def gone(token: str) -> str:
+        own_mongo.stop()
+        return token
+
+    async with harness.running("auth", serve, settings):
+        await sso.make()
+        started = await sso.start(loopback_port=4711)
+        brought = await provider.log_in(started.authorization_url, "ada")
+        provider.forge = gone
+        with pytest.raises(Unavailable) as raised:
+            await sso.finish(**brought)
+        own_mongo.start()
+    told = at_loopback(raised.value.metadata["redirect_url"], started.verifier)
+    assert told == {"refused": raised.value.message}
 
 
 async def test_a_provider_that_is_away_is_said_to_be_and_is_found_again(sso, provider, monkeypatch):

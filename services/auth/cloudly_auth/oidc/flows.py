@@ -21,8 +21,9 @@ from urllib.parse import urlencode
 import structlog
 from cloudly_kit.audit import notes
 from cloudly_kit.crashpoint import crashpoint
-from cloudly_kit.errors import CredentialsInvalid, DomainError, FailedPrecondition, NotFound, PermissionDenied
+from cloudly_kit.errors import CredentialsInvalid, FailedPrecondition, NotFound, PermissionDenied
 from cloudly_kit.ids import derived_id, hash_secret, new_secret
+from cloudly_kit.rpc_server import translate
 from cloudly_kit.store import Session as Transaction
 from cloudly_kit.store import now
 from pydantic import Field
@@ -147,8 +148,10 @@ class Flows:
                     log.info("auth.oidc_declined", provider=provider.name, error=answer.error)
                     told = _ERRORS.get(answer.error, "{name} did not log you in")
                     raise PermissionDenied("login", told.format(name=provider.shown_name))
-            # Before the exchange: of several that bring the same state, one asks the provider. The others end nothing.
-            await self._store.database.transaction(lambda transaction: self._challenges.spend(flow, transaction))
+                # Before the exchange: of several that bring the same state, one asks the provider.
+                replayed = await self._use_up(flow)
+            if replayed is not None:
+                raise replayed  # which ends nothing for the one that came first
         crashpoint("auth.oidc.finish.after_spending")
         with self._told_onward(flow):
             person = await self._relying_party.identify(
@@ -256,15 +259,26 @@ class Flows:
             return f"{self._origin}/login-code#{code}"
         return f"{self._origin}/login#sso={code}"
 
+    async def _use_up(self, flow: Flow) -> CredentialsInvalid | None:
+        """Let nobody bring this state again; answers why, where somebody has."""
+        try:
+            await self._store.database.transaction(lambda transaction: self._challenges.spend(flow, transaction))
+        except CredentialsInvalid as replayed:
+            return replayed
+        return None
+
     @contextmanager
     def _told_onward(self, flow: Flow) -> Iterator[None]:
-        """Add to a refusal where the browser takes it, if a program waits for it there."""
+        """Add to a failure where the browser takes it, if a program waits for it there."""
         try:
             yield
-        except DomainError as refusal:
+        except Exception as error:
+            failure = translate(error, "FinishOidcLogin")
             if flow.loopback_port:
-                refusal.metadata["redirect_url"] = _at_loopback(flow, refused=refusal.message)
-            raise
+                failure.metadata["redirect_url"] = _at_loopback(flow, refused=failure.message)
+            if failure is error:
+                raise
+            raise failure from error
 
     async def _login(self, code: str, verifier: str, purpose: Purpose) -> OidcLogin:
         login = await self._store.logins.find(_login_id(code))
