@@ -8,7 +8,7 @@ import { shared } from "../styles/shared";
 import { count } from "../text/format";
 import "./form-field";
 import { icon } from "./icon";
-import { ordered, searched, type Column, type Order } from "./table-rows";
+import { fitting, ordered, searched, type Column, type Order } from "./table-rows";
 
 export type { Column } from "./table-rows";
 
@@ -183,7 +183,7 @@ export class DataTable<T extends Keyed = Keyed> extends LitElement {
   }
 
   override render(): TemplateResult {
-    const columns = this.columns.filter(({ hideBelow }) => this.width >= (hideBelow ?? 0));
+    const columns = fitting(this.columns, this.width);
     const rows = ordered(this.text ? searched(this.rows, this.search, this.text) : this.rows, this.columns, this.order);
     const tracks = [...(this.detail ? ["26px"] : []), ...columns.map(({ width }) => width)].join(" ");
     return html`

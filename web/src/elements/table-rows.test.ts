@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { ordered, searched, type Column } from "./table-rows";
+import { fitting, ordered, searched, type Column } from "./table-rows";
 
 interface Fruit {
   name: string;
@@ -30,4 +30,12 @@ it("leaves the rows as they are without an order, and never changes what it was 
   expect(ordered(fruits, columns, { key: "plain", descending: false })).toBe(fruits);
   ordered(fruits, columns, { key: "weight", descending: false });
   expect(names(fruits)[0]).toBe("pear 10");
+});
+
+it("has one column for two where there is no room for both", () => {
+  const [name, weight, plain] = columns as [Column<Fruit>, Column<Fruit>, Column<Fruit>];
+  const both = [name, { ...weight, hideBelow: 480 }, { ...plain, showBelow: 480 }];
+  const keys = (width: number): string[] => fitting(both, width).map(({ key }) => key);
+  expect(keys(479)).toEqual(["name", "plain"]);
+  expect(keys(480)).toEqual(["name", "weight"]);
 });

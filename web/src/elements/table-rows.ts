@@ -10,12 +10,19 @@ export interface Column<T> {
   sort?: (row: T) => string | number;
   /** The column is left out when the table is narrower than this, in pixels. */
   hideBelow?: number;
+  /** The column is there only when the table is narrower than this, for those that are left out then. */
+  showBelow?: number;
   align?: "end";
 }
 
 export interface Order {
   key: string;
   descending: boolean;
+}
+
+/** The columns that a table of this width, in pixels, has room for. */
+export function fitting<T>(columns: readonly Column<T>[], width: number): readonly Column<T>[] {
+  return columns.filter(({ hideBelow = 0, showBelow = Infinity }) => width >= hideBelow && width < showBelow);
 }
 
 /** The rows whose text holds each of the searched words. */

@@ -235,8 +235,13 @@ const STANDINGS: Readonly<Record<string, Standing>> = {
   AUDIT_RESULT_UNKNOWN: { tone: "idle", label: "Unknown" },
 };
 
+const status = (result: string): TemplateResult => html`<cl-status plain .standing=${STANDINGS[result] ?? { tone: "idle", label: result }}></cl-status>`;
+
+/** In pixels: a phone's. */
+const NARROW = 480;
+
 const COLUMNS: readonly Column<AuditEntry>[] = [
-  { key: "time", title: "When", width: "78px", render: ({ time }) => html`<cl-time .at=${time}></cl-time>` },
+  { key: "time", title: "When", width: "78px", hideBelow: NARROW, render: ({ time }) => html`<cl-time .at=${time}></cl-time>` },
   {
     key: "actor",
     title: "Who",
@@ -253,8 +258,15 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
     key: "result",
     title: "Result",
     width: "minmax(92px, 1fr)",
-    hideBelow: 480,
-    render: ({ result = "", reason }) => html`<span class="two"><cl-status plain .standing=${STANDINGS[result] ?? { tone: "idle", label: result }}></cl-status>${reason ? html`<span class="muted small">${reasonWords(reason)}</span>` : nothing}</span>`,
+    hideBelow: NARROW,
+    render: ({ result = "", reason }) => html`<span class="two">${status(result)}${reason ? html`<span class="muted small">${reasonWords(reason)}</span>` : nothing}</span>`,
+  },
+  {
+    key: "ended",
+    title: "Result",
+    width: "86px",
+    showBelow: NARROW,
+    render: ({ result = "", time }) => html`<span class="two">${status(result)}<cl-time class="muted small" .at=${time}></cl-time></span>`,
   },
 ];
 
