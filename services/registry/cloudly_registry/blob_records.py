@@ -6,6 +6,7 @@ A transaction costs as much for one blob as for ten, and an image has many layer
 import asyncio
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,8 @@ from cloudly_registry.documents import Blob
 from cloudly_registry.store import RegistryStore
 
 _AT_ONCE = 50
+WAIT_SECONDS = 0.01
+"""For uploads that are coming; about as long as the transaction that is saved."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,28 @@ class _Finished:
 
 
 class BlobRecords:
-    """While one transaction runs, what ends meanwhile waits for the next."""
+    """While one transaction runs, what ends meanwhile waits for the next, which waits a little for who is about to end."""
 
-    def __init__(self, store: RegistryStore, objects: ObjectStore) -> None:
+    def __init__(self, store: RegistryStore, objects: ObjectStore, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._wait_seconds = wait_seconds
         self._store = store
         self._objects = objects
         self._waiting: list[_Finished] = []
         self._writing: asyncio.Task[None] | None = None
+        self._coming = 0
+        self._all_here = asyncio.Event()
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Around what an upload does right before it is recorded."""
+        self._coming += 1
+        self._all_here.clear()
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            if self._coming == 0:
+                self._all_here.set()
 
     async def record(self, image_id: str, digest: str, stored: ObjectStat) -> Blob:
         """Let a repository read what was uploaded; from here on it is visible.
@@ -53,7 +71,11 @@ class BlobRecords:
 
     async def _write(self) -> None:
         try:
-            while batch := self._waiting[:_AT_ONCE]:
+            while self._waiting:
+                if self._coming:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._all_here.wait(), self._wait_seconds)
+                batch = self._waiting[:_AT_ONCE]
                 del self._waiting[:_AT_ONCE]
                 try:
                     outcomes = await self._store.transaction(partial(self._commit, batch, itertools.count()))
@@ -74,7 +96,10 @@ class BlobRecords:
     async def _commit(
         self, batch: Iterable[_Finished], runs: Iterator[int], session: Session
     ) -> list[Blob | Exception]:
-        blobs = await self._store.blobs({finished.digest for finished in batch}, session)
+        # Who pushes a blob has mostly asked for it before, so the first run takes it for new. If one is here, or a link of a
+        # record that was lost, storing it fails, and the next run asks.
+        asked = next(runs) > 0
+        blobs = await self._store.blobs({finished.digest for finished in batch}, session) if asked else {}
         known_before = set(blobs)
         outcomes: list[Blob | Exception] = []
         links: dict[tuple[str, str], Blob] = {}
@@ -94,9 +119,7 @@ class BlobRecords:
             outcomes.append(known)
         used = {blob.id: blob for blob in links.values()}
         rows = [(image_id, blob) for (image_id, _), blob in links.items()]
-        # What is new has no links yet, unless its record was lost: that shows in the first run, and the next one asks.
-        linked = known_before if next(runs) == 0 else used
-        await self._store.write_blobs(used.values(), rows, session, known=known_before, linked=linked)
+        await self._store.write_blobs(used.values(), rows, session, known=known_before, linked=used if asked else ())
         crashpoint("registry.blob.before_commit")
         return outcomes
 

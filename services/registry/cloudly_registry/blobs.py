@@ -1,6 +1,7 @@
 """Blobs: stored once, readable in the repositories that link them."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
 import structlog
 from cloudly_kit.crashpoint import crashpoint
@@ -95,6 +96,10 @@ class Blobs:
         if link is None:
             return b""
         return b"".join([piece async for piece in self._objects.get(link.key, 0, min(limit, link.size))])
+
+    def coming(self) -> AbstractContextManager[None]:
+        """Around what an upload does right before `record`, so that those which end together are recorded together."""
+        return self._records.coming()
 
     async def record(self, image_id: str, digest: str, stored: ObjectStat) -> Blob:
         """Let the repository of a finished upload read what was uploaded: from here on it is visible.

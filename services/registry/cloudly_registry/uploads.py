@@ -137,7 +137,8 @@ class Uploads:
                     allowance.forget(upload.id)
                 raise DigestInvalid("provided digest did not match uploaded content", {"digest": digest})
             crashpoint("registry.upload.before_object")
-            whole = await stored.commit()
+            with self._blobs.coming():
+                whole = await stored.commit()
             crashpoint("registry.upload.after_object")
             # Open, and so locked where there are locks, until it is recorded: a cancel beside us would take its bytes.
             blob = await self._blobs.record(upload.image_id, digest, whole)
