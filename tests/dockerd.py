@@ -71,7 +71,7 @@ def running_engine(directory: Path) -> Iterator[DockerEngine]:
         gateway = engine.docker("network", "inspect", "docker_gwbridge", "-f", "{{(index .IPAM.Config 0).Gateway}}")
         yield replace(engine, gateway=gateway)
         return
-    with _free_slot() as slot, _network(slot), _daemon(slot, directory) as engine:
+    with _free_slot(directory) as slot, _network(slot), _daemon(slot, directory) as engine:
         yield engine
 
 
@@ -101,15 +101,27 @@ def _answers(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def _free_slot() -> Iterator[int]:
-    """A number that no other private engine of this machine holds: its bridges, subnets and loopback address."""
+def _free_slot(directory: Path) -> Iterator[int]:
+    """A number that no other private engine of this machine holds: its bridges, subnets and loopback address.
+
+    What an engine that was killed left in its directory, mounts included, is taken away by the next that gets its number.
+    """
     for slot in range(1, SLOTS + 1):
-        with Path(f"/tmp/cloudly-dockerd-{slot}.lock").open("w") as lock:
+        with Path(f"/tmp/cloudly-dockerd-{slot}.lock").open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield slot
+            lock.seek(0)
+            if left := lock.read():
+                _remove_directory(Path(left))
+            lock.truncate(0)
+            lock.write(str(directory))
+            lock.flush()
+            try:
+                yield slot
+            finally:
+                lock.truncate(0)
             return
     raise RuntimeError("too many private Docker engines run on this machine")
 
@@ -159,8 +171,7 @@ def _daemon(slot: int, directory: Path) -> Iterator[DockerEngine]:
         yield engine
     finally:
         _stop(engine, process)
-        _unmount_below(directory)
-        shutil.rmtree(directory, ignore_errors=True)
+        _remove_directory(directory)
 
 
 def _make_a_swarm(engine: DockerEngine, slot: int) -> None:
@@ -173,11 +184,11 @@ def _make_a_swarm(engine: DockerEngine, slot: int) -> None:
         "docker_gwbridge",
     )
     # Its own loopback address, since the gossip port (7946) is fixed, and its own VXLAN port, since two engines use the
-    # same network numbers.
+    # same network numbers: so does one that was killed, whose networks the kernel may still keep.
     address = f"127.0.0.{slot + 1}"
     engine.docker(
         *("swarm", "init", "--advertise-addr", address, "--listen-addr", f"{address}:{_free_port(address)}"),
-        *("--data-path-port", str(20000 + slot)),
+        *("--data-path-port", str(_free_vxlan_port(slot))),
     )
 
 
@@ -207,6 +218,17 @@ def _free_port(address: str) -> int:
         return int(probe.getsockname()[1])
 
 
+def _free_vxlan_port(slot: int) -> int:
+    """A port of this engine's own that no VXLAN interface of the machine listens on."""
+    for port in range(20000 + slot, 30000, SLOTS + 1):
+        with socket.socket(type=socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise RuntimeError(
+        "every VXLAN port between 20000 and 30000 is taken: what killed Docker engines left needs a reboot"
+    )
+
+
 def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=20)
 
@@ -217,10 +239,11 @@ def _remove_links(*names: str) -> None:
             _ip("link", "del", name)
 
 
-def _unmount_below(directory: Path) -> None:
+def _remove_directory(directory: Path) -> None:
     mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for point in sorted((point for point in mounted if point.startswith(f"{directory}/")), reverse=True):
         subprocess.run(["umount", "-l", point], check=False, capture_output=True, timeout=20)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _forward_policy() -> str:
