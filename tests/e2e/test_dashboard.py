@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.e2e.browser import WEB, Visit, dialog, heading, serious
 
@@ -246,6 +246,34 @@ def test_the_keyboard_reaches_everything_and_a_new_page_begins_at_its_heading(vi
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Images").press("Enter")
     expect(page.get_by_role("heading", level=1, name="Images")).to_be_focused()
     assert page.title() == "Images · Cloudly"
+
+
+def slow_frames(page: Page) -> None:
+    page.evaluate(
+        "() => { const next = requestAnimationFrame; requestAnimationFrame = done => setTimeout(() => next(done), 500) }"
+    )
+
+
+def slow_animations(page: Page) -> None:
+    page.emulate_media(reduced_motion="no-preference")
+    page.context.new_cdp_session(page).send("Animation.setPlaybackRate", {"playbackRate": 0.15})
+
+
+@pytest.mark.parametrize("slow", [slow_frames, slow_animations])
+def test_who_types_before_a_dialog_stands_types_where_they_are(visit, suite, slow):
+    page = visit.logged_in(suite, "/sso")
+    heading(page, "Single sign-on")
+    slow(page)
+    page.get_by_role("button", name="New provider").click()
+    form = dialog(page, "New identity provider")
+    form.get_by_label("Client id").focus()
+    page.keyboard.type("cloudly", delay=200)
+    expect(form.get_by_label("Client id")).to_have_value("cloudly")
+    expect(form.get_by_label("Name", exact=True)).to_have_value("")
+    form.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="New provider").click()
+    # Whoever waits begins at the first field.
+    expect(form.get_by_label("Name", exact=True)).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

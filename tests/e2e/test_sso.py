@@ -153,8 +153,6 @@ def test_the_page_of_providers_makes_tests_and_deletes_them(visit, suite, api, p
     form.get_by_role("button", name="Save").click()
     report = dialog(page, "Test of main")
     expect(report.get_by_text("Nothing stands in the way")).to_be_visible()
-    # Colours are judged when the dialog has come to rest.
-    page.evaluate("Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined)))")
     assert serious(page) == []
     report.get_by_role("button", name="Done").click()
     (kept,) = api.get("/api/v1/oidc-providers")["oidcProviders"]

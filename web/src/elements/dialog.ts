@@ -1,6 +1,6 @@
 // A dialog: Web Awesome's (focus kept inside, Escape, the page behind inert) with this house's head and foot.
-// Content in the default slot, buttons in `footer`. Emits `opened` when it stands (the time to
-// focus a control in it) and `closed` when it is gone, for whatever reason.
+// Content in the default slot, buttons in `footer`. Emits `opened` when it stands and nobody has gone to a control in it yet
+// (the time to focus one), and `closed` when it is gone, for whatever reason.
 import "@awesome.me/webawesome/dist/components/dialog/dialog.js";
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -72,6 +72,8 @@ export class Dialog extends LitElement {
   ];
 
   override render(): TemplateResult {
+    /* eslint-disable lit-a11y/no-autofocus -- Web Awesome takes the focus to the dialog itself in the first frame, where nothing in it
+       has the attribute. A `div` takes none, so whoever is in a control stays there. */
     this.style.setProperty("--dialog-width", this.width);
     return html`<wa-dialog
       label=${this.heading}
@@ -85,9 +87,10 @@ export class Dialog extends LitElement {
         <h2>${this.heading}</h2>
         <button type="button" class="quiet icon-only" aria-label="Close" ?hidden=${this.locked} @click=${() => (this.open = false)}>${icon("cross")}</button>
       </header>
-      <div class="content"><slot></slot></div>
+      <div class="content" autofocus><slot></slot></div>
       <footer><slot name="footer"></slot></footer>
     </wa-dialog>`;
+    /* eslint-enable lit-a11y/no-autofocus */
   }
 
   protected override firstUpdated(): void {
@@ -96,7 +99,13 @@ export class Dialog extends LitElement {
   }
 
   private shown(event: CustomEvent): void {
-    if (event.target === event.currentTarget) this.dispatchEvent(new CustomEvent("opened"));
+    if (event.target === event.currentTarget && !this.entered) this.dispatchEvent(new CustomEvent("opened"));
+  }
+
+  /** Whether somebody is in a control of the content: who is quick, or has a slow machine, types before the dialog stands. */
+  private get entered(): boolean {
+    const focused = (this.getRootNode() as Document | ShadowRoot).activeElement;
+    return focused !== null && focused !== this && this.contains(focused);
   }
 
   private hiding(event: CustomEvent): void {
